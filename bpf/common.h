@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * common.h: what every BPF file here starts with: the arena, private state, and small primitives.
+ *
+ * Private state (the globals below) is what the kernel side trusts. The arena is what it shares.
+ */
+#ifndef NODELAND_COMMON_H
+#define NODELAND_COMMON_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "abi.h"
+
+#define __arena __attribute__((address_space(1)))
+
+#define NSEC_PER_USEC 1000ULL
+#define NSEC_PER_MSEC 1000000ULL
+#define NSEC_PER_SEC 1000000000ULL
+
+#define WEIGHT_DEFAULT 100
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARENA);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1 << 14); /* pages; the loader sets what it needs */
+} arena SEC(".maps");
+
+/* A program may use arena pointers only if it names the arena map. */
+static __always_inline void use_arena(void)
+{
+	asm volatile("" ::"r"(&arena));
+}
+
+/*
+ * The arena's user address has zero low 32 bits, and the kernel uses only those: an offset is a pointer.
+ * Any offset is safe to read and write; a page that was never allocated reads as zero.
+ */
+#define at(type, off) ((type __arena *)(__u64)(__u32)(off))
+
+#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, val) ((*(volatile typeof(x) *)&(x)) = (val))
+
+#define barrier() asm volatile("" ::: "memory")
+
+/*
+ * Stores before store_release(p, v) are seen by whoever sees v. x86 keeps stores in order; elsewhere an exchange,
+ * which is a full barrier in BPF, stands in for the store-release that BPF has only from 6.15 on.
+ */
+#if defined(__TARGET_ARCH_x86)
+#define store_release(p, v)                                                                                            \
+	({                                                                                                             \
+		barrier();                                                                                             \
+		WRITE_ONCE(*(p), v);                                                                                   \
+	})
+#define load_acquire(p)                                                                                                \
+	({                                                                                                             \
+		__u32 __v = READ_ONCE(*(p));                                                                    \
+		barrier();                                                                                             \
+		__v;                                                                                                   \
+	})
+#else
+#define store_release(p, v) ((void)__sync_lock_test_and_set((p), (v)))
+#define load_acquire(p) __sync_fetch_and_add((p), 0)
+#endif
+
+/* Orders earlier stores before later loads, on a word nobody else uses. */
+#define full_barrier(scratch) ((void)__sync_lock_test_and_set((scratch), 0))
+
+#define after(a, b) ((__s64)((__u64)(b) - (__u64)(a)) < 0)
+
+/* What the kernel side knows of a domain; fixed at set-up but for the last group. */
+struct domain_state {
+	__u32 off; /* struct nl_domain */
+	__u32 task_ring_off;
+	__u32 task_ring_mask;
+	__u32 decision_ring_off;
+	__u32 decision_ring_mask;
+	__u32 nr_cpus;
+	__u32 first_cpu;
+	__s32 node;
+	__u8 near[NL_MAX_DOMAINS];
+
+	__u32 worker_tid; /* 0: none registered */
+	__u32 worker_cpu;
+	__u32 state; /* enum nl_domain_state */
+	__u32 last_progress;
+	__u64 last_move_ns;
+	__u64 parked_ns;
+	__u32 rescue_cursor;
+	__u32 worker_due; /* let a parked worker run though its ring is empty */
+	__u32 scratch;
+	__u32 nr_offline;
+};
+
+struct domain_state domains[NL_MAX_DOMAINS];
+__u16 cpu_domain[NL_MAX_CPUS];
+__u16 cpu_next[NL_MAX_CPUS]; /* next CPU of the same domain, in a circle */
+__u8 cpu_planned[NL_MAX_CPUS];
+
+__u32 nr_cpus, nr_domains, nr_slots;
+__u32 slots_off, cpus_off;
+__u32 own_tgid;
+__u64 epoch_ns;
+__u64 default_slice_ns = 5 * NSEC_PER_MSEC;
+__u64 stall_ns = 20 * NSEC_PER_MSEC;
+__u64 heartbeat_limit_ns = 65 * NSEC_PER_SEC;
+__u32 ask_always;
+__u32 fast_path = 1;
+__u32 slots_high; /* slots below this have been used */
+
+static __always_inline struct domain_state *domain_state(__u32 d)
+{
+	return &domains[d & (NL_MAX_DOMAINS - 1)];
+}
+
+static __always_inline struct nl_domain __arena *domain_of(struct domain_state *ds)
+{
+	return at(struct nl_domain, ds->off);
+}
+
+static __always_inline __u32 domain_of_cpu(__s32 cpu)
+{
+	return cpu_domain[(__u32)cpu & (NL_MAX_CPUS - 1)];
+}
+
+static __always_inline struct nl_cpu __arena *cpu_state(__s32 cpu)
+{
+	return &at(struct nl_cpu, cpus_off)[(__u32)cpu & (NL_MAX_CPUS - 1)];
+}
+
+static __always_inline struct nl_slot __arena *slot_at(__u32 slot)
+{
+	return &at(struct nl_slot, slots_off)[slot];
+}
+
+/*
+ * count: adds to a domain's counter. A CPU of the domain counts in its own block without an atomic (callers hold
+ * their run queue's lock, so nothing interrupts it); any other CPU adds atomically to the domain's block.
+ */
+static __always_inline void count(__u32 d, enum nl_counter what)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	if (domain_of_cpu(cpu) == d)
+		cpu_state(cpu)->counters[what]++;
+	else
+		__sync_fetch_and_add(&domain_of(domain_state(d))->counters[what], 1);
+}
+
+/* Log-linear bucket of a duration: 2^NL_HIST_SUB_BITS buckets per power of two. */
+static __always_inline __u32 hist_bucket(__u64 ns)
+{
+	__u32 exp = 0;
+	__u64 v = ns;
+
+	if (v < (1 << NL_HIST_SUB_BITS))
+		return v;
+	if (v >> 32) {
+		v >>= 32;
+		exp += 32;
+	}
+	if (v >> 16) {
+		v >>= 16;
+		exp += 16;
+	}
+	if (v >> 8) {
+		v >>= 8;
+		exp += 8;
+	}
+	if (v >> 4) {
+		v >>= 4;
+		exp += 4;
+	}
+	if (v >> 2) {
+		v >>= 2;
+		exp += 2;
+	}
+	if (v >> 1)
+		exp += 1;
+	exp = ((exp - NL_HIST_SUB_BITS + 1) << NL_HIST_SUB_BITS) |
+	      ((ns >> (exp - NL_HIST_SUB_BITS)) & ((1 << NL_HIST_SUB_BITS) - 1));
+	return exp < NL_HIST_BUCKETS ? exp : NL_HIST_BUCKETS - 1;
+}
+
+static __always_inline void hist_add(enum nl_hist which, __u64 ns)
+{
+	struct nl_cpu __arena *c = cpu_state(bpf_get_smp_processor_id());
+
+	c->hist[which][hist_bucket(ns) & (NL_HIST_BUCKETS - 1)]++;
+}
+
+#endif

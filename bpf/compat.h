@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * compat.h: one object for kernels 6.12 to 7.3. Functions that were renamed or came later are weak symbols, and
+ * enum values are read from the running kernel's BTF at load.
+ */
+#ifndef NODELAND_COMPAT_H
+#define NODELAND_COMPAT_H
+
+#include "common.h"
+
+/* Names of 6.12, replaced in 6.13. */
+extern void scx_bpf_dispatch(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags) __ksym __weak;
+extern void scx_bpf_dispatch_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime, u64 enq_flags) __ksym __weak;
+extern bool scx_bpf_consume(u64 dsq_id) __ksym __weak;
+
+#define ENUM(type, value) bpf_core_enum_value(enum type, value)
+
+#define DSQ_LOCAL ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL)
+#define ENQ_WAKEUP ENUM(scx_enq_flags, SCX_ENQ_WAKEUP)
+#define KICK_IDLE ENUM(scx_kick_flags, SCX_KICK_IDLE)
+#define KICK_PREEMPT ENUM(scx_kick_flags, SCX_KICK_PREEMPT)
+
+static __always_inline void dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice_ns)
+{
+	if (bpf_ksym_exists(scx_bpf_dsq_insert))
+		scx_bpf_dsq_insert(p, dsq_id, slice_ns, 0);
+	else
+		scx_bpf_dispatch(p, dsq_id, slice_ns, 0);
+}
+
+static __always_inline void dsq_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice_ns, u64 vtime)
+{
+	if (bpf_ksym_exists(__scx_bpf_dsq_insert_vtime)) {
+		struct scx_bpf_dsq_insert_vtime_args args = {
+			.dsq_id = dsq_id,
+			.slice = slice_ns,
+			.vtime = vtime,
+		};
+
+		__scx_bpf_dsq_insert_vtime(p, &args);
+	} else if (bpf_ksym_exists(scx_bpf_dsq_insert_vtime)) {
+		scx_bpf_dsq_insert_vtime(p, dsq_id, slice_ns, vtime, 0);
+	} else {
+		scx_bpf_dispatch_vtime(p, dsq_id, slice_ns, vtime, 0);
+	}
+}
+
+static __always_inline bool dsq_move_to_local(u64 dsq_id)
+{
+	if (bpf_ksym_exists(scx_bpf_dsq_move_to_local))
+		return scx_bpf_dsq_move_to_local(dsq_id);
+	return scx_bpf_consume(dsq_id);
+}
+
+static __always_inline void set_slice(struct task_struct *p, u64 slice_ns)
+{
+	if (bpf_ksym_exists(scx_bpf_task_set_slice))
+		scx_bpf_task_set_slice(p, slice_ns);
+	else
+		p->scx.slice = slice_ns;
+}
+
+/* Nanoseconds of the scheduler's clock since set-up began to count in init(). */
+u64 scx_epoch_ns;
+
+static __always_inline u64 now_ns(void)
+{
+	u64 t = bpf_ksym_exists(scx_bpf_now) ? scx_bpf_now() : bpf_ktime_get_ns();
+
+	return t - scx_epoch_ns;
+}
+
+/*
+ * Whether p may not leave its CPU. Where the BPF trampoline itself disables migration (kernels before 6.18) the
+ * current task shows one level more than it has; counting that level too little only sends the task to user
+ * space, and the queues never hand a task to a CPU it may not run on.
+ */
+static __always_inline bool migration_disabled(const struct task_struct *p)
+{
+	return p->migration_disabled > (bpf_get_current_task_btf() == p ? 1 : 0);
+}
+
+#endif

@@ -1,0 +1,693 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nodeland.bpf.c: the callbacks of the sched_ext class.
+ *
+ *   wakes up            -> select_cpu: an idle CPU, at once (idle)
+ *                       -> runnable, enqueue: under its standing order (standing), or in the task ring (asked)
+ *   slice ends          -> dispatch: nobody waits: refilled; else enqueue: in the task ring (asked)
+ *   worker publishes    -> dispatch of any CPU of the domain: decisions applied, queued by key
+ *   CPU looks for work  -> dispatch: its worker if that has work, the earliest of its own and the domain's queue
+ */
+#include "common.h"
+#include "compat.h"
+#include "dispatch.h"
+#include "order.h"
+#include "rings.h"
+#include "setup.h"
+#include "task.h"
+#include "watch.h"
+#include "worker.h"
+
+char _license[] SEC("license") = "GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct nl_exit);
+} exit_info SEC(".maps");
+
+SEC("syscall")
+int nl_register_worker(struct nl_worker_args *args)
+{
+	u32 tid = args->registered || !args->tid ? (u32)bpf_get_current_pid_tgid() : args->tid, value;
+	struct task_struct *p = bpf_get_current_task_btf();
+	struct nl_domain __arena *dom;
+	struct domain_state *ds;
+	struct task *tc;
+
+	use_arena();
+	if (args->domain >= nr_domains)
+		return -NL_EINVAL;
+	ds = domain_state(args->domain);
+	dom = domain_of(ds);
+	args->tid = tid;
+	tc = bpf_task_storage_get(&tasks, p, NULL, 0);
+	if (args->registered) {
+		value = args->domain + 1;
+		if (bpf_map_update_elem(&workers, &tid, &value, 0))
+			return -NL_ENOMEM;
+		if (tc)
+			tc->worker = value;
+		ds->worker_tid = tid;
+		ds->last_progress = dom->progress;
+		dom->parked = 0;
+		set_state(args->domain, ds, NL_DOMAIN_ACTIVE);
+	} else {
+		bpf_map_delete_elem(&workers, &tid);
+		if (tc && p->pid == tid)
+			tc->worker = 0;
+		if (ds->worker_tid == tid) {
+			ds->worker_tid = 0;
+			set_state(args->domain, ds, NL_DOMAIN_ABSENT);
+		}
+	}
+	dom->worker_tid = ds->worker_tid;
+	return 0;
+}
+
+static __always_inline bool is_own(const struct task_struct *p)
+{
+	return p->tgid == own_tgid;
+}
+
+SEC("struct_ops/nodeland_select_cpu")
+s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	struct task *tc = task_of(p);
+	bool is_idle = false;
+	u64 slice;
+	s32 cpu;
+
+	use_arena();
+	if (tc)
+		tc->sync_wake = !!(wake_flags & 0x10 /* SCX_WAKE_SYNC */);
+	if (tc && tc->worker)
+		return prev_cpu;
+	if (!fast_path && !is_own(p) && !(p->flags & PF_KTHREAD))
+		return prev_cpu;
+	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
+	if (is_idle) {
+		slice = default_slice_ns;
+		if (tc) {
+			tc->slice = slice;
+			tc->slice_used = 0;
+			tc->enqueued = 0;
+			tc->key = tc->vtime;
+		}
+		dsq_insert(p, DSQ_LOCAL, slice);
+		count(domain_of_cpu(cpu), NL_CNT_IDLE);
+	}
+	return cpu;
+}
+
+/* Wake-up accounting comes before either way of getting a CPU. */
+SEC("struct_ops/nodeland_runnable")
+void BPF_PROG(nodeland_runnable, struct task_struct *p, u64 enq_flags)
+{
+	struct task *tc = task_of(p);
+	u32 d;
+	u64 t;
+
+	use_arena();
+	if (!tc)
+		return;
+	d = domain_of_cpu(scx_bpf_task_cpu(p));
+	task_move(tc, d);
+	if (!(enq_flags & ENQ_WAKEUP))
+		return;
+	t = now_ns();
+	tc->exec_since_wake = 0;
+	tc->slice_used = tc->slice;
+	tc->slept = tc->stopped ? t - tc->stopped : 0;
+	tc->woken = t;
+	tc->wakes++;
+	task_bound_lag(tc, domain_of(domain_state(d))->clock_ns, default_slice_ns);
+	tc->key = tc->vtime;
+}
+
+/* ask: hands the task to its domain's worker. False when the ring is full. */
+static __always_inline bool ask(struct task_struct *p, struct task *tc, u32 d, struct domain_state *ds,
+				struct nl_domain __arena *dom, s32 cpu, u64 enq_flags, bool order_ended)
+{
+	struct nl_slot __arena *s = slot_at(tc->slot);
+	u32 enq = tc->enq;
+	u8 flags = 0;
+
+	if (enq_flags & ENQ_WAKEUP)
+		flags |= NL_TASK_WAKEUP;
+	if (!tc->decided_once)
+		flags |= NL_TASK_NEW;
+	if (order_ended)
+		flags |= NL_TASK_ORDER_ENDED;
+	if (tc->sync_wake)
+		flags |= NL_TASK_SYNC;
+	s->vtime_ns = tc->vtime;
+	s->exec_since_wake_ns = tc->exec_since_wake;
+	s->exec_since_decision_ns = tc->exec_since_decision;
+	s->started_ns = tc->started;
+	s->stopped_ns = tc->stopped;
+	s->enqueued_ns = tc->enqueued;
+	s->woken_ns = tc->woken;
+	s->sleep_ns = tc->slept;
+	s->domain = d;
+	s->cpu = cpu;
+	s->enq = enq;
+	s->wakes = tc->wakes;
+	s->owner = NL_OWNER_ASKED;
+	WRITE_ONCE(tc->asked_enq, enq);
+	if (!task_ring_push(ds, dom, tc->slot, enq, tc->generation, flags)) {
+		tc->asked_enq = 0;
+		s->owner = NL_OWNER_KERNEL;
+		count(d, NL_CNT_RING_FULL);
+		return false;
+	}
+	count(d, NL_CNT_ASKED);
+	worker_wake(d, ds, dom);
+	return true;
+}
+
+/* enqueue_kernel: queued by vtime without asking, for the reason given. */
+static __always_inline void enqueue_kernel(struct task_struct *p, struct task *tc, u32 d, struct domain_state *ds,
+					   s32 cpu, u64 t, enum nl_counter why)
+{
+	u64 key = kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
+
+	count(d, why);
+	queue_domain(p, tc, d, key, default_slice_ns);
+	if (!kick_idle(ds, p, cpu) && tc->woken)
+		kick_later(ds, d, p, cpu, key, t);
+}
+
+SEC("struct_ops/nodeland_enqueue")
+void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+	u32 d = domain_of_cpu(cpu);
+	struct domain_state *ds = domain_state(d);
+	struct nl_domain __arena *dom = domain_of(ds);
+	struct task *tc = task_of(p);
+	u64 t = now_ns(), key, clock = dom->clock_ns;
+	struct order o;
+	bool wakeup = enq_flags & ENQ_WAKEUP, yielded;
+
+	use_arena();
+	if (!tc) {
+		count(d, NL_CNT_NO_SLOT);
+		dsq_insert_vtime(p, DSQ_DOMAIN(d), default_slice_ns, clock);
+		kick_idle(ds, p, cpu);
+		return;
+	}
+	if (tc->worker) {
+		worker_enqueue(p, tc, cpu, t);
+		return;
+	}
+	tc->enqueued = t;
+	tc->asked_enq = 0;
+	if (!++tc->enq)
+		tc->enq = 1;
+	yielded = tc->yielded;
+	tc->yielded = 0;
+	task_move(tc, d);
+
+	/* Threads of ours: before everything else, since a worker may be waiting for them. */
+	if (is_own(p)) {
+		count(d, NL_CNT_OWN);
+		queue_cpu(p, tc, cpu, clock - NSEC_PER_SEC, default_slice_ns);
+		scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+		return;
+	}
+	if (p->flags & PF_KTHREAD) {
+		count(d, NL_CNT_KTHREAD);
+		if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
+			tc->slice = default_slice_ns;
+			tc->slice_used = 0;
+			dsq_insert(p, DSQ_LOCAL, default_slice_ns);
+			if (wakeup)
+				scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+			return;
+		}
+		task_bound_lag(tc, clock, default_slice_ns);
+		key = wakeup ? clock - default_slice_ns : tc->vtime;
+		queue_domain(p, tc, d, key, default_slice_ns);
+		if (!kick_idle(ds, p, cpu) && wakeup)
+			kick_later(ds, d, p, cpu, key, t);
+		return;
+	}
+	task_bound_lag(tc, clock, default_slice_ns);
+
+	if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
+		count(d, NL_CNT_BOUND);
+		key = kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
+		if (!wakeup && !yielded && tc->slice > tc->slice_used + SLICE_REST_MIN_NS)
+			queue_cpu(p, tc, cpu, key, tc->slice - tc->slice_used);
+		else
+			queue_cpu(p, tc, cpu, key, default_slice_ns);
+		if (wakeup) {
+			struct nl_cpu __arena *c = cpu_state(cpu);
+
+			if (c->slot == NL_NO_SLOT) {
+				scx_bpf_kick_cpu(cpu, KICK_IDLE);
+			} else if (after(running_key(c, t), key) && t - c->since_ns > PREEMPT_MIN_RUN_NS) {
+				count(d, NL_CNT_PREEMPTIONS);
+				scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+			}
+		}
+		return;
+	}
+	/* Preempted before its slice was over: it goes on with the rest. */
+	if (!wakeup && !yielded && tc->slice > tc->slice_used + SLICE_REST_MIN_NS) {
+		u64 rest = tc->slice - tc->slice_used;
+
+		count(d, NL_CNT_RESUMED);
+		key = tc->order_serial ? kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns) : tc->key;
+		queue_domain(p, tc, d, key, rest);
+		kick_idle(ds, p, cpu);
+		return;
+	}
+	if (p->flags & PF_EXITING) {
+		enqueue_kernel(p, tc, d, ds, cpu, t, NL_CNT_EXITING);
+		return;
+	}
+	if (tc->slot == NL_NO_SLOT) {
+		enqueue_kernel(p, tc, d, ds, cpu, t, NL_CNT_NO_SLOT);
+		return;
+	}
+	if (wakeup && !ask_always && order_take(tc, slot_at(tc->slot), t, &o)) {
+		task_bound_lag(tc, clock, o.lag);
+		key = kernel_key(tc, o.cap) + o.offset;
+		count(d, NL_CNT_STANDING);
+		if (o.cpu != NL_CPU_ANY && o.cpu < nr_cpus && domain_of_cpu(o.cpu) == d &&
+		    cpu_state(o.cpu)->online && bpf_cpumask_test_cpu(o.cpu, p->cpus_ptr)) {
+			queue_cpu(p, tc, o.cpu, key, o.slice);
+			scx_bpf_kick_cpu(o.cpu, KICK_IDLE);
+			return;
+		}
+		queue_domain(p, tc, d, key, o.slice);
+		/* A waker that is about to sleep leaves its CPU by itself. */
+		if (!kick_idle(ds, p, cpu) && (o.flags & NL_ORDER_PREEMPT) && !tc->sync_wake)
+			kick_later(ds, d, p, cpu, key, t);
+		return;
+	}
+	if (ds->state != NL_DOMAIN_ACTIVE) {
+		enqueue_kernel(p, tc, d, ds, cpu, t,
+			       ds->state == NL_DOMAIN_FALLBACK ? NL_CNT_FALLBACK : NL_CNT_ABSENT);
+		return;
+	}
+	if (!ask(p, tc, d, ds, dom, cpu, enq_flags, wakeup && tc->order_serial)) {
+		queue_domain(p, tc, d, kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns), default_slice_ns);
+		kick_idle(ds, p, cpu);
+	}
+}
+
+SEC("struct_ops/nodeland_dequeue")
+void BPF_PROG(nodeland_dequeue, struct task_struct *p, u64 deq_flags)
+{
+	struct task *tc = task_of(p);
+
+	use_arena();
+	if (tc && tc->asked_enq) {
+		tc->asked_enq = 0;
+		if (tc->slot != NL_NO_SLOT)
+			slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
+	}
+}
+
+SEC("struct_ops/nodeland_dispatch")
+void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
+{
+	u32 d = domain_of_cpu(cpu);
+	struct domain_state *ds = domain_state(d);
+	struct nl_domain __arena *dom = domain_of(ds);
+	struct task *tc;
+
+	use_arena();
+	count(d, NL_CNT_DISPATCHES);
+	drain_decisions(d);
+	if (ds->state != NL_DOMAIN_ACTIVE)
+		rescue(d);
+
+	tc = prev ? task_of(prev) : NULL;
+	if (cpu == ds->worker_cpu && worker_has_work(ds, dom)) {
+		if (tc && tc->worker && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */)) {
+			/* It has only let us in to look at its decisions. */
+			ds->worker_due = 0;
+			dom->wake_request = 0;
+			set_slice(prev, WORKER_SLICE_NS);
+			return;
+		}
+		if (dsq_move_to_local(DSQ_WORKER(d))) {
+			ds->worker_due = 0;
+			dom->wake_request = 0;
+			return;
+		}
+	}
+	if (take_earliest(d, cpu) || take_stranded(ds, cpu))
+		return;
+	if (prev && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */) && tc && !tc->worker) {
+		if (tc->slice_used >= tc->slice || !prev->scx.slice) {
+			tc->slice += default_slice_ns;
+			count(d, NL_CNT_REFILL);
+		}
+		set_slice(prev, default_slice_ns);
+		return;
+	}
+	if (nr_domains > 1)
+		pull(d, ds);
+}
+
+SEC("struct_ops/nodeland_running")
+void BPF_PROG(nodeland_running, struct task_struct *p)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+	u32 d = domain_of_cpu(cpu);
+	struct nl_cpu __arena *c = cpu_state(cpu);
+	struct nl_domain __arena *dom = domain_of(domain_state(d));
+	struct task *tc = task_of(p);
+	u64 t = now_ns();
+
+	use_arena();
+	c->since_ns = t;
+	if (!tc) {
+		c->slot = NL_NO_SLOT;
+		return;
+	}
+	tc->started = t;
+	if (tc->worker) {
+		c->slot = NL_NO_SLOT;
+		dom->parked = 0;
+		count(d, NL_CNT_WORKER_RUNS);
+		return;
+	}
+	task_move(tc, d);
+	if (tc->enqueued) {
+		hist_add(NL_HIST_WAIT, t - tc->enqueued);
+		tc->enqueued = 0;
+	}
+	if (tc->woken) {
+		hist_add(NL_HIST_WAKE, t - tc->woken);
+		tc->woken = 0;
+	}
+	c->slot = tc->slot;
+	c->key_ns = tc->key;
+	c->weight = tc->weight;
+	/* Only what competes for the whole domain moves its clock. */
+	if (tc->slot != NL_NO_SLOT) {
+		slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
+		if (p->nr_cpus_allowed > 1 && after(tc->vtime, dom->clock_ns))
+			dom->clock_ns = tc->vtime;
+	}
+}
+
+SEC("struct_ops/nodeland_stopping")
+void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
+{
+	struct task *tc = task_of(p);
+
+	use_arena();
+	cpu_state(scx_bpf_task_cpu(p))->slot = NL_NO_SLOT;
+	if (tc)
+		task_charge(tc, now_ns());
+}
+
+SEC("struct_ops/nodeland_quiescent")
+void BPF_PROG(nodeland_quiescent, struct task_struct *p, u64 deq_flags)
+{
+	struct task *tc = task_of(p);
+
+	use_arena();
+	if (!tc)
+		return;
+	tc->woken = 0;
+	tc->enqueued = 0;
+}
+
+/* A task that yields gives up the rest of its slice. For a worker this is how it waits. */
+SEC("struct_ops/nodeland_yield")
+bool BPF_PROG(nodeland_yield, struct task_struct *from, struct task_struct *to)
+{
+	struct task *tc;
+
+	if (to)
+		return false;
+	tc = task_of(from);
+	if (tc)
+		tc->yielded = 1;
+	set_slice(from, 0);
+	return false;
+}
+
+SEC("struct_ops/nodeland_update_idle")
+void BPF_PROG(nodeland_update_idle, s32 cpu, bool idle)
+{
+	u32 d = domain_of_cpu(cpu);
+	struct domain_state *ds = domain_state(d);
+	struct nl_domain __arena *dom = domain_of(ds);
+	struct nl_cpu __arena *c = cpu_state(cpu);
+
+	use_arena();
+	if (c->idle == idle)
+		return;
+	c->idle = idle;
+	__sync_fetch_and_add(&dom->nr_idle, idle ? 1 : -1);
+	if (!idle)
+		return;
+	/* Whoever queued a task while this CPU was on its way to idle saw no idle CPU to kick. */
+	if (scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) || scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) ||
+	    !decision_ring_empty(dom) || (cpu == ds->worker_cpu && dom->parked && worker_has_work(ds, dom)))
+		scx_bpf_kick_cpu(cpu, 0);
+}
+
+SEC("struct_ops/nodeland_init_task")
+s32 BPF_PROG(nodeland_init_task, struct task_struct *p, struct scx_init_task_args *args)
+{
+	struct nl_header __arena *h = at(struct nl_header, 0);
+	struct nl_slot __arena *s;
+	u32 tid = p->pid, *worker, slot;
+	struct task *tc;
+
+	use_arena();
+	tc = bpf_task_storage_get(&tasks, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!tc)
+		return 0;
+	tc->slot = NL_NO_SLOT;
+	tc->weight = p->scx.weight ?: WEIGHT_DEFAULT;
+	tc->domain = domain_of_cpu(scx_bpf_task_cpu(p));
+	tc->vtime = domain_of(domain_state(tc->domain))->clock_ns;
+	tc->key = tc->vtime;
+	if (p->tgid == own_tgid) {
+		worker = bpf_map_lookup_elem(&workers, &tid);
+		if (worker)
+			tc->worker = *worker;
+		return 0;
+	}
+	if (p->flags & PF_KTHREAD)
+		return 0;
+	slot = slot_alloc();
+	if (slot == NL_NO_SLOT)
+		return 0;
+	s = slot_at(slot);
+	tc->generation = (s->generation + 1) & 0xffff;
+	tc->enq = s->enq;
+	slot_write_identity(p, s);
+	s->allowed_domains = domains_of_mask(p->cpus_ptr, p->nr_cpus_allowed);
+	s->flags = p->nr_cpus_allowed == 1 ? NL_SLOT_BOUND : 0;
+	s->domain = tc->domain;
+	s->order.serial = 0;
+	s->generation = tc->generation;
+	store_release(&s->owner, NL_OWNER_KERNEL);
+	tc->slot = slot;
+	__sync_fetch_and_add(&h->slots_used, 1);
+	return 0;
+}
+
+SEC("struct_ops/nodeland_exit_task")
+void BPF_PROG(nodeland_exit_task, struct task_struct *p, struct scx_exit_task_args *args)
+{
+	struct nl_header __arena *h = at(struct nl_header, 0);
+	struct task *tc = task_of(p);
+	u32 slot;
+
+	use_arena();
+	if (!tc || tc->slot == NL_NO_SLOT)
+		return;
+	slot = tc->slot;
+	tc->slot = NL_NO_SLOT;
+	tc->asked_enq = 0;
+	slot_at(slot)->enq = tc->enq;
+	store_release(&slot_at(slot)->owner, NL_OWNER_FREE);
+	slot_release(slot);
+	__sync_fetch_and_add(&h->slots_used, -1);
+}
+
+SEC("struct_ops/nodeland_enable")
+void BPF_PROG(nodeland_enable, struct task_struct *p)
+{
+	struct task *tc = task_of(p);
+
+	use_arena();
+	if (!tc)
+		return;
+	tc->domain = domain_of_cpu(scx_bpf_task_cpu(p));
+	tc->vtime = domain_of(domain_state(tc->domain))->clock_ns;
+	tc->key = tc->vtime;
+	tc->started = now_ns();
+}
+
+SEC("struct_ops/nodeland_set_weight")
+void BPF_PROG(nodeland_set_weight, struct task_struct *p, u32 weight)
+{
+	struct task *tc = task_of(p);
+
+	use_arena();
+	if (!tc)
+		return;
+	tc->weight = weight ?: WEIGHT_DEFAULT;
+	if (tc->slot != NL_NO_SLOT)
+		slot_write_identity(p, slot_at(tc->slot));
+}
+
+SEC("struct_ops/nodeland_set_cpumask")
+void BPF_PROG(nodeland_set_cpumask, struct task_struct *p, const struct cpumask *cpumask)
+{
+	struct nl_slot __arena *s;
+	struct task *tc = task_of(p);
+	u32 allowed;
+
+	use_arena();
+	if (!tc || tc->slot == NL_NO_SLOT)
+		return;
+	allowed = bpf_cpumask_weight(cpumask);
+	s = slot_at(tc->slot);
+	s->allowed_domains = domains_of_mask(cpumask, allowed);
+	s->flags = allowed == 1 ? NL_SLOT_BOUND : 0;
+}
+
+SEC("struct_ops/nodeland_cpu_online")
+void BPF_PROG(nodeland_cpu_online, s32 cpu)
+{
+	struct domain_state *ds = domain_state(domain_of_cpu(cpu));
+
+	use_arena();
+	if (!cpu_state(cpu)->online) {
+		cpu_state(cpu)->online = 1;
+		__sync_fetch_and_add(&ds->nr_offline, -1);
+	}
+}
+
+SEC("struct_ops/nodeland_cpu_offline")
+void BPF_PROG(nodeland_cpu_offline, s32 cpu)
+{
+	struct domain_state *ds = domain_state(domain_of_cpu(cpu));
+
+	use_arena();
+	if (cpu_state(cpu)->online) {
+		cpu_state(cpu)->online = 0;
+		__sync_fetch_and_add(&ds->nr_offline, 1);
+	}
+}
+
+SEC("struct_ops.s/nodeland_init")
+s32 BPF_PROG(nodeland_init)
+{
+	const struct cpumask *online;
+	u32 d, cpu;
+	s32 err;
+
+	use_arena();
+	scx_epoch_ns = bpf_ksym_exists(scx_bpf_now) ? scx_bpf_now() : bpf_ktime_get_ns();
+	bpf_for(d, 0, nr_domains) {
+		s32 node = domain_state(d)->node;
+
+		err = scx_bpf_create_dsq(DSQ_DOMAIN(d), node);
+		if (err)
+			return err;
+		err = scx_bpf_create_dsq(DSQ_WORKER(d), node);
+		if (err)
+			return err;
+	}
+	bpf_for(cpu, 0, nr_cpus) {
+		err = scx_bpf_create_dsq(DSQ_CPU(cpu), domain_state(domain_of_cpu(cpu))->node);
+		if (err)
+			return err;
+	}
+	online = scx_bpf_get_online_cpumask();
+	bpf_for(cpu, 0, nr_cpus) {
+		if (!bpf_cpumask_test_cpu(cpu, online)) {
+			cpu_state(cpu)->online = 0;
+			domain_state(domain_of_cpu(cpu))->nr_offline++;
+		}
+	}
+	scx_bpf_put_cpumask(online);
+	return watch_start();
+}
+
+SEC("struct_ops/nodeland_exit")
+void BPF_PROG(nodeland_exit, struct scx_exit_info *ei)
+{
+	u32 zero = 0;
+	struct nl_exit *out = bpf_map_lookup_elem(&exit_info, &zero);
+
+	if (!out)
+		return;
+	bpf_probe_read_kernel_str(out->reason, sizeof(out->reason), ei->reason);
+	bpf_probe_read_kernel_str(out->msg, sizeof(out->msg), ei->msg);
+	bpf_probe_read_kernel_str(out->dump, sizeof(out->dump), ei->dump);
+	out->exit_code = ei->exit_code;
+	__sync_lock_test_and_set(&out->kind, ei->kind);
+}
+
+SEC("struct_ops/nodeland_dump")
+void BPF_PROG(nodeland_dump, struct scx_dump_ctx *dctx)
+{
+	static char fmt[] = "nodeland domain %llu: state %llu worker %llu cpu %llu parked %llu progress %llu ring %llu/%llu "
+			    "decisions %llu/%llu queued %llu\n";
+	u32 d;
+
+	use_arena();
+	bpf_for(d, 0, nr_domains) {
+		struct domain_state *ds = domain_state(d);
+		struct nl_domain __arena *dom = domain_of(ds);
+		unsigned long long args[11] = {
+			d,
+			ds->state,
+			ds->worker_tid,
+			ds->worker_cpu,
+			dom->parked,
+			dom->progress,
+			dom->task_tail - dom->task_head,
+			ds->task_ring_mask + 1,
+			dom->decision_tail - dom->decision_head,
+			ds->decision_ring_mask + 1,
+			scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)),
+		};
+
+		scx_bpf_dump_bstr(fmt, args, sizeof(args));
+	}
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops nodeland = {
+	.select_cpu = (void *)nodeland_select_cpu,
+	.enqueue = (void *)nodeland_enqueue,
+	.dequeue = (void *)nodeland_dequeue,
+	.dispatch = (void *)nodeland_dispatch,
+	.runnable = (void *)nodeland_runnable,
+	.running = (void *)nodeland_running,
+	.stopping = (void *)nodeland_stopping,
+	.quiescent = (void *)nodeland_quiescent,
+	.yield = (void *)nodeland_yield,
+	.update_idle = (void *)nodeland_update_idle,
+	.init_task = (void *)nodeland_init_task,
+	.exit_task = (void *)nodeland_exit_task,
+	.enable = (void *)nodeland_enable,
+	.set_weight = (void *)nodeland_set_weight,
+	.set_cpumask = (void *)nodeland_set_cpumask,
+	.cpu_online = (void *)nodeland_cpu_online,
+	.cpu_offline = (void *)nodeland_cpu_offline,
+	.init = (void *)nodeland_init,
+	.exit = (void *)nodeland_exit,
+	.dump = (void *)nodeland_dump,
+	.dispatch_max_batch = 64,
+	.name = "nodeland",
+};

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * order.h: where a task waits, in what order, and who is preempted for it. Order lives in vtime queues; preemption
+ * is a kick, never a place in a queue.
+ *
+ * Queues: one per domain for tasks that may run on any of its CPUs, one per CPU for tasks bound or sent there,
+ * one per domain for its parked worker. A CPU takes the earlier of the first tasks of its own and its domain's.
+ */
+#ifndef NODELAND_ORDER_H
+#define NODELAND_ORDER_H
+
+#include "common.h"
+#include "compat.h"
+#include "task.h"
+
+#define DSQ_DOMAIN(d) (0x10000ULL + (d))
+#define DSQ_WORKER(d) (0x20000ULL + (d))
+#define DSQ_CPU(cpu) (0x40000ULL + (cpu))
+
+/* A running task is left alone this long before a wake-up may preempt it. */
+#define PREEMPT_MIN_RUN_NS (100 * NSEC_PER_USEC)
+/* CPUs looked at for the latest deadline, beginning with the task's own. */
+#define PREEMPT_SCAN 16
+/* Less of a slice than this is not worth giving back. */
+#define SLICE_REST_MIN_NS (50 * NSEC_PER_USEC)
+/* Default bound of execution since wake in a deadline, and of the lag a sleeper keeps. */
+#define EXEC_CAP_SLICES 100
+
+/* The deadline of what runs on a CPU, were it queued now. */
+static __always_inline u64 running_key(struct nl_cpu __arena *c, u64 t)
+{
+	u64 ran = t - c->since_ns;
+	u32 weight = c->weight ?: WEIGHT_DEFAULT;
+
+	if ((s64)ran < 0)
+		ran = 0;
+	/* Both its vtime and its execution since wake have grown. */
+	return c->key_ns + 2 * ran * WEIGHT_DEFAULT / weight;
+}
+
+/* kick_idle: wakes one idle CPU of the domain where p may run; false when there is none. */
+static __always_inline bool kick_idle(struct domain_state *ds, struct task_struct *p, s32 start)
+{
+	u32 i, cpu = start, n = ds->nr_cpus;
+
+	if (!READ_ONCE(domain_of(ds)->nr_idle))
+		return false;
+	bpf_for(i, 0, n) {
+		if (cpu_state(cpu)->idle && bpf_cpumask_test_cpu(cpu, p->cpus_ptr) &&
+		    scx_bpf_test_and_clear_cpu_idle(cpu)) {
+			scx_bpf_kick_cpu(cpu, KICK_IDLE);
+			return true;
+		}
+		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
+	}
+	return false;
+}
+
+/* kick_later: preempts the latest deadline among the domain's CPUs if it is later than key. */
+static __always_inline void kick_later(struct domain_state *ds, u32 d, struct task_struct *p, s32 start, u64 key, u64 t)
+{
+	u32 i, cpu = start, victim = NL_NO_SLOT, n = ds->nr_cpus < PREEMPT_SCAN ? ds->nr_cpus : PREEMPT_SCAN;
+	u64 latest = key;
+
+	bpf_for(i, 0, n) {
+		struct nl_cpu __arena *c = cpu_state(cpu);
+
+		if (c->slot != NL_NO_SLOT && t - c->since_ns > PREEMPT_MIN_RUN_NS &&
+		    bpf_cpumask_test_cpu(cpu, p->cpus_ptr)) {
+			u64 other = running_key(c, t);
+
+			if (after(other, latest)) {
+				latest = other;
+				victim = cpu;
+			}
+		}
+		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
+	}
+	if (victim == NL_NO_SLOT)
+		return;
+	/* The next wake-up must look for another victim, not find this one again. */
+	cpu_state(victim)->key_ns = key;
+	cpu_state(victim)->since_ns = t;
+	count(d, NL_CNT_PREEMPTIONS);
+	scx_bpf_kick_cpu(victim, KICK_PREEMPT);
+}
+
+/* queue_domain: p waits for any CPU of domain d. */
+static __always_inline void queue_domain(struct task_struct *p, struct task *tc, u32 d, u64 key, u64 slice)
+{
+	tc->key = key;
+	tc->slice = slice;
+	tc->slice_used = 0;
+	dsq_insert_vtime(p, DSQ_DOMAIN(d), slice, key);
+}
+
+static __always_inline void queue_cpu(struct task_struct *p, struct task *tc, s32 cpu, u64 key, u64 slice)
+{
+	tc->key = key;
+	tc->slice = slice;
+	tc->slice_used = 0;
+	dsq_insert_vtime(p, DSQ_CPU(cpu), slice, key);
+}
+
+/* The in-kernel deadline: vtime, plus execution since wake up to a bound. */
+static __always_inline u64 kernel_key(struct task *tc, u64 cap)
+{
+	u64 exec = tc->exec_since_wake;
+
+	if (exec > cap)
+		exec = cap;
+	return tc->vtime + exec * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+}
+
+/*
+ * order_take: whether a standing order covers this wake-up, and its values, bounded. An order is valid for its
+ * number of wake-ups and until its time; a new serial starts the count again.
+ */
+struct order {
+	u64 lag, cap, offset, slice;
+	u32 flags;
+	u32 cpu;
+};
+
+static __always_inline bool order_take(struct task *tc, struct nl_slot __arena *s, u64 t, struct order *o)
+{
+	u32 serial = load_acquire(&s->order.serial);
+	u64 slice_us;
+
+	if (!serial)
+		return false;
+	if (serial != tc->order_serial) {
+		tc->order_serial = serial;
+		tc->order_used = 0;
+	}
+	if (tc->order_used >= s->order.wakes || t / NSEC_PER_MSEC > s->order.expires_ms)
+		return false;
+	tc->order_used++;
+	o->lag = s->order.lag_us * NSEC_PER_USEC;
+	o->cap = s->order.exec_cap_us * NSEC_PER_USEC;
+	o->offset = s->order.offset_us * NSEC_PER_USEC;
+	if (o->lag > 2 * NSEC_PER_SEC)
+		o->lag = 2 * NSEC_PER_SEC;
+	if (o->cap > 2 * NSEC_PER_SEC)
+		o->cap = 2 * NSEC_PER_SEC;
+	if (o->offset > 2 * NSEC_PER_SEC)
+		o->offset = 2 * NSEC_PER_SEC;
+	slice_us = s->order.slice_us;
+	if (!slice_us)
+		slice_us = default_slice_ns / NSEC_PER_USEC;
+	if (slice_us < NL_SLICE_MIN_US)
+		slice_us = NL_SLICE_MIN_US;
+	if (slice_us > NL_SLICE_MAX_US)
+		slice_us = NL_SLICE_MAX_US;
+	o->slice = slice_us * NSEC_PER_USEC;
+	o->flags = s->order.flags;
+	o->cpu = s->order.cpu;
+	return true;
+}
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * rings.h: the two rings of a domain, kernel side. The worker's side is src/shm/rings.ts.
+ *
+ * Task ring: many CPUs write, one worker reads.
+ *   1. A producer reads task_head and task_tail. With fewer than `margin` places free the ring is full. The margin
+ *      is one place per CPU, and each CPU has at most one push in flight, so step 2 never overtakes the reader.
+ *   2. It takes place `pos` by adding one to task_tail. Places are unique, and no producer waits for another.
+ *   3. It writes slot, enq, generation and flags of entry pos & mask.
+ *   4. It publishes with entry.seq = pos + 1 (store-release). A reader that sees pos + 1 sees step 3; before that
+ *      it sees the value of the last turn and stops there.
+ *   5. The reader frees places by moving task_head, after it has read them.
+ *
+ * Decision ring: one worker writes, any CPU of the domain reads.
+ *   1. The worker writes entries from decision_tail on, as far as decision_head + size, and publishes them by
+ *      moving decision_tail once per batch.
+ *   2. A consumer reads decision_head as `pos` and decision_tail; equal means empty.
+ *   3. It copies entry pos & mask.
+ *   4. It moves decision_head from pos to pos + 1 by compare-and-swap. Success makes the copy its own: the worker
+ *      cannot have reused the place while decision_head was pos. Failure discards the copy.
+ *   Positions further apart than the ring is long can only come from a broken writer: the ring is emptied.
+ */
+#ifndef NODELAND_RINGS_H
+#define NODELAND_RINGS_H
+
+#include "common.h"
+
+static __always_inline bool task_ring_empty(struct nl_domain __arena *dom)
+{
+	return READ_ONCE(dom->task_tail) == READ_ONCE(dom->task_head);
+}
+
+static __always_inline bool decision_ring_empty(struct nl_domain __arena *dom)
+{
+	return READ_ONCE(dom->decision_tail) == READ_ONCE(dom->decision_head);
+}
+
+/* task_ring_push: false when the ring is full. Wait-free. */
+static __always_inline bool task_ring_push(struct domain_state *ds, struct nl_domain __arena *dom, __u32 slot,
+					   __u32 enq, __u16 generation, __u8 flags)
+{
+	__u32 size = ds->task_ring_mask + 1;
+	__u32 margin = nr_cpus < size / 2 ? nr_cpus : size / 2;
+	struct nl_task_entry __arena *e;
+	__u32 pos;
+
+	if (READ_ONCE(dom->task_tail) - READ_ONCE(dom->task_head) > size - margin)
+		return false;
+	pos = __sync_fetch_and_add(&dom->task_tail, 1);
+	e = &at(struct nl_task_entry, ds->task_ring_off)[pos & ds->task_ring_mask];
+	e->slot = slot;
+	e->enq = enq;
+	e->generation = generation;
+	e->flags = flags;
+	store_release(&e->seq, pos + 1);
+	return true;
+}
+
+/* decision_ring_pop: copies the oldest decision into *out; false when there is none or another CPU was quicker. */
+static __always_inline bool decision_ring_pop(struct domain_state *ds, struct nl_domain __arena *dom,
+					      struct nl_decision *out)
+{
+	struct nl_decision __arena *e;
+	__u32 pos = READ_ONCE(dom->decision_head);
+	__u32 tail = load_acquire(&dom->decision_tail);
+
+	if (tail == pos)
+		return false;
+	if (tail - pos > ds->decision_ring_mask + 1) {
+		__sync_val_compare_and_swap(&dom->decision_head, pos, tail);
+		return false;
+	}
+	e = &at(struct nl_decision, ds->decision_ring_off)[pos & ds->decision_ring_mask];
+	out->slot = e->slot;
+	out->enq = e->enq;
+	out->generation = e->generation;
+	out->cpu = e->cpu;
+	out->slice_us = e->slice_us;
+	out->key_lo = e->key_lo;
+	out->key_hi = e->key_hi;
+	out->flags = e->flags;
+	return __sync_val_compare_and_swap(&dom->decision_head, pos, pos + 1) == pos;
+}
+
+/*
+ * The order of a decision in ns. Further than 10 s from the domain's clock it is taken for a mistake: the clock.
+ */
+static __always_inline __u64 decision_key(const struct nl_decision *dec, __u64 clock_ns, bool *clamped)
+{
+	__u64 key = ((__u64)dec->key_hi << 32) | dec->key_lo;
+
+	*clamped = after(key, clock_ns + 10 * NSEC_PER_SEC) || after(clock_ns, key + 10 * NSEC_PER_SEC);
+	return *clamped ? clock_ns : key;
+}
+
+/* The slice of a decision in ns, within NL_SLICE_MIN_US..NL_SLICE_MAX_US; 0 asks for the default. */
+static __always_inline __u64 decision_slice(const struct nl_decision *dec, bool *clamped)
+{
+	__u32 us = dec->slice_us;
+
+	*clamped = false;
+	if (!us)
+		return default_slice_ns;
+	if (us < NL_SLICE_MIN_US) {
+		us = NL_SLICE_MIN_US;
+		*clamped = true;
+	} else if (us > NL_SLICE_MAX_US) {
+		us = NL_SLICE_MAX_US;
+		*clamped = true;
+	}
+	return us * NSEC_PER_USEC;
+}
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * task.h: what the kernel side knows of each task (private), and the slot it shares (public).
+ *
+ * struct task is the truth; the slot is its mirror, written when the worker is asked. A task without a slot (table
+ * full, kernel thread, a thread of ours) is scheduled by the kernel side alone.
+ */
+#ifndef NODELAND_TASK_H
+#define NODELAND_TASK_H
+
+#include "common.h"
+#include "compat.h"
+
+#ifndef PF_KTHREAD
+#define PF_KTHREAD 0x00200000
+#endif
+#ifndef PF_EXITING
+#define PF_EXITING 0x00000004
+#endif
+
+struct task {
+	u32 slot; /* NL_NO_SLOT: none */
+	u32 generation;
+	u32 enq; /* counts the slot's enqueues; never 0 */
+	u32 asked_enq; /* the enqueue a worker is asked about, 0: none. Claimed by compare-and-swap */
+	u32 domain;
+	u32 worker; /* worker of domain worker - 1, or 0 */
+	u32 weight;
+	u32 order_serial;
+	u32 order_used;
+	u32 wakes;
+	u8 decided_once;
+	u8 yielded;
+	u8 sync_wake;
+	u8 pad;
+	u64 vtime; /* in the domain's clock */
+	u64 key; /* order it was last queued with */
+	u64 exec_since_wake;
+	u64 exec_since_decision;
+	u64 slice; /* last slice given */
+	u64 slice_used;
+	u64 started;
+	u64 stopped;
+	u64 enqueued; /* 0: not waiting */
+	u64 woken; /* 0: ran since */
+	u64 slept; /* length of the last sleep */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task);
+} tasks SEC(".maps");
+
+/* Threads registered as workers: tid -> domain + 1. Looked at for threads of our own process only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4 * NL_MAX_DOMAINS);
+	__type(key, u32);
+	__type(value, u32);
+} workers SEC(".maps");
+
+/*
+ * Free slots: a stack of slot numbers, threaded through slot_next. The head carries a count in its high half, so
+ * that a compare-and-swap fails when slots were taken and given back meanwhile.
+ */
+u32 slot_next[NL_MAX_SLOTS];
+u64 slot_free; /* count << 32 | slot + 1 */
+
+static __always_inline struct task *task_of(struct task_struct *p)
+{
+	return bpf_task_storage_get(&tasks, p, NULL, 0);
+}
+
+static __always_inline u32 slot_alloc(void)
+{
+	u32 i, slot;
+
+	bpf_for(i, 0, 64) {
+		u64 head = READ_ONCE(slot_free), next;
+
+		slot = (u32)head - 1;
+		if (slot == NL_NO_SLOT || slot >= NL_MAX_SLOTS)
+			break;
+		next = (((head >> 32) + 1) << 32) | slot_next[slot & (NL_MAX_SLOTS - 1)];
+		if (__sync_val_compare_and_swap(&slot_free, head, next) == head)
+			return slot;
+	}
+	/* Slots never used before. */
+	slot = __sync_fetch_and_add(&slots_high, 1);
+	if (slot < nr_slots)
+		return slot;
+	__sync_fetch_and_add(&slots_high, -1);
+	return NL_NO_SLOT;
+}
+
+static __always_inline void slot_release(u32 slot)
+{
+	u32 i;
+
+	if (slot >= NL_MAX_SLOTS)
+		return;
+	bpf_for(i, 0, 1024) {
+		u64 head = READ_ONCE(slot_free);
+
+		slot_next[slot] = (u32)head;
+		if (__sync_val_compare_and_swap(&slot_free, head, (((head >> 32) + 1) << 32) | (slot + 1)) == head)
+			return;
+	}
+}
+
+static __always_inline u64 domains_of_mask(const struct cpumask *mask, u32 allowed)
+{
+	u64 bits = 0;
+	u32 cpu;
+
+	if (allowed >= nr_cpus)
+		return nr_domains >= 64 ? ~0ULL : (1ULL << nr_domains) - 1;
+	bpf_for(cpu, 0, nr_cpus) {
+		if (bpf_cpumask_test_cpu(cpu, mask))
+			bits |= 1ULL << (domain_of_cpu(cpu) & 63);
+	}
+	return bits;
+}
+
+/* task_charge: t - started of running time, weighted into vtime. */
+static __always_inline void task_charge(struct task *tc, u64 t)
+{
+	u64 ran = t - tc->started;
+
+	if ((s64)ran < 0)
+		ran = 0;
+	tc->exec_since_wake += ran;
+	tc->exec_since_decision += ran;
+	tc->slice_used += ran;
+	tc->vtime += ran * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+	tc->started = t;
+	tc->stopped = t;
+}
+
+/*
+ * task_move: the domain whose clock the task's vtime is in becomes d. It keeps its lag, not its vtime: the clocks
+ * of two domains are unrelated numbers.
+ */
+static __always_inline void task_move(struct task *tc, u32 d)
+{
+	u64 from, to;
+
+	if (tc->domain == d)
+		return;
+	from = domain_of(domain_state(tc->domain))->clock_ns;
+	to = domain_of(domain_state(d))->clock_ns;
+	tc->vtime = to + (tc->vtime - from);
+	tc->key = to + (tc->key - from);
+	tc->domain = d;
+}
+
+/* Bounds the lag: vtime within [clock - lag, clock + 2 s]. */
+static __always_inline void task_bound_lag(struct task *tc, u64 clock, u64 lag)
+{
+	if (after(clock - lag, tc->vtime))
+		tc->vtime = clock - lag;
+	else if (after(tc->vtime, clock + 2 * NSEC_PER_SEC))
+		tc->vtime = clock + 2 * NSEC_PER_SEC;
+}
+
+static __always_inline void slot_write_identity(struct task_struct *p, struct nl_slot __arena *s)
+{
+	u64 comm[2];
+
+	s->pid = p->pid;
+	s->tgid = p->tgid;
+	s->weight = p->scx.weight ?: WEIGHT_DEFAULT;
+	s->nice = p->static_prio - 120;
+	s->uid = BPF_CORE_READ(p, cred, uid.val);
+	s->cgroup_id = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
+	s->numa_node = 0xffffffff;
+	bpf_probe_read_kernel(comm, sizeof(comm), p->comm);
+	((u64 __arena *)s->comm)[0] = comm[0];
+	((u64 __arena *)s->comm)[1] = comm[1];
+}
+
+#endif

@@ -1,0 +1,66 @@
+import { Command } from 'commander';
+import { type ConfigInput, loadConfig } from '../config/config.js';
+import { ASK_MODES, type SettingKey, WAIT_MODES } from '../config/schema.js';
+import { BUILTIN_POLICY_NAMES } from '../policy/builtin.js';
+
+/** Each setting that the command line can give, by commander's name for its option. */
+const SETTING_OPTIONS: Readonly<Record<string, { readonly key: SettingKey; readonly option: string }>> = {
+  domains: { key: 'domains', option: '--domains' },
+  policy: { key: 'policy', option: '--policy' },
+  wait: { key: 'wait', option: '--wait' },
+  ask: { key: 'ask', option: '--ask' },
+  partial: { key: 'partial', option: '--partial' },
+  fastPath: { key: 'fastPath', option: '--no-fast-path' },
+  sliceUs: { key: 'sliceUs', option: '--slice-us' },
+  stallMs: { key: 'stallMs', option: '--stall-ms' },
+  duration: { key: 'durationS', option: '--duration' },
+  stats: { key: 'statsS', option: '--stats' },
+};
+
+/** runCommand schedules this machine until it is stopped. Options override the configuration file. */
+export function runCommand(): Command {
+  return new Command('run')
+    .description('schedule this machine until Ctrl-C, --duration or an error (needs root and sched_ext)')
+    .option('--config <file>', 'settings from a YAML file; options below override it')
+    .option(
+      '--domains <spec>',
+      'one worker for each: node, llc, core, one, or CPU lists "0-3,8-11;4-7" (node)',
+    )
+    .option('--policy <name>', `${BUILTIN_POLICY_NAMES.join(', ')} or the path of a policy module (vtime)`)
+    .option('--wait <mode>', `how workers wait for tasks: ${WAIT_MODES.join(', ')} (park)`)
+    .option(
+      '--ask <mode>',
+      `${ASK_MODES.join(' or ')}: leave wake-ups to standing orders, or ask for each (auto)`,
+    )
+    .option('--partial', 'take only tasks of the SCHED_EXT class, not all ordinary ones')
+    .option('--no-fast-path', 'ask even when a CPU is idle')
+    .option('--slice-us <n>', 'time slice in microseconds, 100 to 100000 (5000)')
+    .option('--stall-ms <n>', 'schedule a domain in the kernel when its worker is this late, 5 to 1000 (20)')
+    .option('--duration <seconds>', 'stop after this time')
+    .option('--stats <seconds>', 'print a table this often')
+    .option('-v, --verbose', 'log more')
+    .action(async (_options, command: Command) => {
+      const config = loadConfig(configInput(command));
+      const { runScheduler } = await import('../supervisor/run.js');
+      process.exitCode = await runScheduler(config);
+    });
+}
+
+/** configInput gathers what was typed; options left out are left out here too. */
+export function configInput(command: Command): ConfigInput {
+  const values: Record<string, unknown> = command.opts();
+  const options: NonNullable<ConfigInput['options']> = {};
+  for (const [name, { key, option }] of Object.entries(SETTING_OPTIONS)) {
+    if (command.getOptionValueSource(name) !== 'cli') continue;
+    options[key] = { option, value: numeric(key, values[name]) };
+  }
+  const file = values['config'];
+  return { file: typeof file === 'string' ? file : undefined, options, verbose: values['verbose'] === true };
+}
+
+/** Numbers come as text; text that is no number stays as it is, for the schema's message to show. */
+function numeric(key: SettingKey, value: unknown): unknown {
+  const isNumber =
+    /(?:Us|Ms|S)$/.test(key) && typeof value === 'string' && /^[+-]?\d+(?:\.\d+)?$/.test(value);
+  return isNumber ? Number(value) : value;
+}

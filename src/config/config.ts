@@ -1,0 +1,88 @@
+/** Settings from the file and the command line together, checked, with the origin of each kept. */
+import { EXIT, UserError } from '../cli/errors.js';
+import { type ConfigFile, readConfigFile } from './file.js';
+import { type Finding, describeIssues } from './issues.js';
+import { type SettingKey, type Settings, isSettingKey, settingsSchema } from './schema.js';
+
+/** Where a setting's value came from. Keys left to their default have no origin. */
+export type Origin = { readonly from: 'command line' } | { readonly from: 'file'; readonly place: string };
+
+/** RunConfig is all that a run needs to know. */
+export interface RunConfig extends Settings {
+  readonly verbose: boolean;
+  readonly origins: ReadonlyMap<SettingKey, Origin>;
+}
+
+/** ConfigInput is what the command line gives: values as typed, not yet checked. */
+export interface ConfigInput {
+  /** Path of the configuration file (YAML or JSON). */
+  readonly file?: string | undefined;
+  /** Settings by key with the option they came from; they override the file's. */
+  readonly options?: Partial<Record<SettingKey, { readonly option: string; readonly value: unknown }>>;
+  readonly verbose?: boolean;
+}
+
+/**
+ * loadConfig reads the file, if one is given, checks it by itself, and lays the command line's values over it.
+ *
+ * @throws UserError 78 with file, line, column, key, what was expected and what was found, one line for
+ *   each mistake; 64 naming the option when the mistake is on the command line.
+ */
+export function loadConfig({ file, options = {}, verbose = false }: ConfigInput = {}): RunConfig {
+  return mergeConfig(file === undefined ? undefined : readConfigFile(file), options, verbose);
+}
+
+/** mergeConfig is {@link loadConfig} for a file that is already parsed. */
+export function mergeConfig(
+  file: ConfigFile | undefined,
+  options: NonNullable<ConfigInput['options']> = {},
+  verbose = false,
+): RunConfig {
+  const origins = new Map<SettingKey, Origin>();
+  if (file) {
+    checkFile(file);
+    for (const key of Object.keys(file.values)) {
+      if (isSettingKey(key))
+        origins.set(key, { from: 'file', place: placeText(file, { path: [key], aboutKey: false }) });
+    }
+  }
+
+  const overrides: Record<string, unknown> = {};
+  for (const [key, given] of Object.entries(options)) {
+    if (given.value === undefined || !isSettingKey(key)) continue;
+    overrides[key] = given.value;
+    origins.set(key, { from: 'command line' });
+  }
+  const parsed = settingsSchema.safeParse({ ...file?.values, ...overrides });
+  if (!parsed.success) {
+    throw new UserError(
+      describeIssues(parsed.error.issues, overrides)
+        .map(({ path: [key], text }) =>
+          withOption(isSettingKey(key) ? options[key]?.option : undefined, key, text),
+        )
+        .join('\n'),
+      EXIT.usage,
+    );
+  }
+  return { ...parsed.data, verbose, origins };
+}
+
+function checkFile(file: ConfigFile): void {
+  const parsed = settingsSchema.safeParse(file.values);
+  if (parsed.success) return;
+  const findings = describeIssues(parsed.error.issues, file.values);
+  const lines = findings.map((finding) => `${placeText(file, finding)}: ${finding.text}`);
+  throw new UserError(lines.join('\n'), EXIT.config);
+}
+
+function placeText(file: ConfigFile, { path, aboutKey }: Pick<Finding, 'path' | 'aboutKey'>): string {
+  const { line, column } = file.placeOf(path, aboutKey);
+  return `${file.name}:${line}:${column}`;
+}
+
+/** `sliceUs: expected ...` becomes `--slice-us: expected ...`. */
+function withOption(option: string | undefined, key: string | undefined, text: string): string {
+  return option !== undefined && key !== undefined && text.startsWith(key)
+    ? option + text.slice(key.length)
+    : text;
+}

@@ -1,0 +1,123 @@
+/** A task of the simulated kernel: a behaviour, and the slot it shows. */
+import { type Arena, writeU64 } from '../shm/arena.js';
+import { OWNER, SLOT } from '../shm/layout.generated.js';
+import type { Slot } from '../shm/slot.js';
+
+/** SimBehaviour: run for `runNs`, sleep for `sleepNs`, and so on for ever. */
+export interface SimBehaviour {
+  readonly name?: string;
+  /** 100 is nice 0. */
+  readonly weight?: number;
+  readonly domain?: number;
+  /** Infinity never sleeps. */
+  readonly runNs: number;
+  readonly sleepNs?: number;
+  /** When it wakes for the first time. */
+  readonly startNs?: number;
+  /** CPUs it may use; all of its domain otherwise. */
+  readonly allowedCpus?: readonly number[];
+}
+
+/** SimTask is one task. The simulated kernel changes it; tests read its totals. */
+export class SimTask {
+  vtimeNs = 0;
+  execSinceWakeNs = 0;
+  execSinceDecisionNs = 0;
+  leftNs: number;
+  enqueuedNs = 0;
+  wokenNs = 0;
+  /** Order left over from a preemption, and the slice with it. */
+  keyNs = 0;
+  sliceLeftNs = 0;
+  /** Which standing order it used last, how often, and when that ends. */
+  orderSerial = 0;
+  orderWakes = 0;
+  asked = false;
+  exited = false;
+
+  /** Totals. */
+  cpuNs = 0;
+  runs = 0;
+  readonly waitsNs: number[] = [];
+
+  readonly name: string;
+  readonly weight: number;
+  private readonly at: number;
+
+  constructor(
+    private readonly arena: Arena,
+    readonly slot: Slot,
+    readonly behaviour: SimBehaviour,
+    pid: number,
+  ) {
+    this.name = behaviour.name ?? `task${slot}`;
+    this.weight = behaviour.weight ?? 100;
+    this.leftNs = behaviour.runNs;
+    this.at = arena.slotsWord + slot * SLOT.words;
+    const generation = (this.word('generation') + 1) & 0xffff;
+    this.setWord('generation', generation);
+    this.setWord('pid', pid);
+    this.setWord('tgid', pid);
+    this.setWord('weight', this.weight);
+    this.setWord('domain', behaviour.domain ?? 0);
+    this.setWord('numaNode', 0xffffffff);
+    arena.words[this.at + SLOT.word.order] = 0;
+    const comm = Buffer.from(arena.words.buffer, this.at * 4 + SLOT.byte.comm, 16);
+    comm.fill(0).write(this.name.slice(0, 15));
+    this.setOwner(OWNER.KERNEL);
+  }
+
+  get domain(): number {
+    return this.behaviour.domain ?? 0;
+  }
+
+  word(field: keyof typeof SLOT.word): number {
+    return this.arena.words[this.at + SLOT.word[field]];
+  }
+
+  setWord(field: keyof typeof SLOT.word, value: number): void {
+    this.arena.words[this.at + SLOT.word[field]] = value;
+  }
+
+  get owner(): number {
+    return this.word('owner');
+  }
+
+  setOwner(owner: number): void {
+    this.setWord('owner', owner);
+  }
+
+  mayUse(cpu: number): boolean {
+    return this.behaviour.allowedCpus?.includes(cpu) ?? true;
+  }
+
+  /** beginWait opens a new wait: the enqueue count names it from now on. */
+  beginWait(nowNs: number): void {
+    this.enqueuedNs = nowNs;
+    this.setWord('enq', this.word('enq') + 1);
+  }
+
+  /** show writes the accounting into the slot, as the kernel side does before it asks. */
+  show(): void {
+    const { words } = this.arena;
+    writeU64(words, this.at + SLOT.word.vtimeNs, Math.max(0, Math.floor(this.vtimeNs)));
+    writeU64(words, this.at + SLOT.word.execSinceWakeNs, this.execSinceWakeNs);
+    writeU64(words, this.at + SLOT.word.execSinceDecisionNs, this.execSinceDecisionNs);
+    writeU64(words, this.at + SLOT.word.enqueuedNs, this.enqueuedNs);
+    writeU64(words, this.at + SLOT.word.wokenNs, this.wokenNs);
+  }
+
+  /** charge accounts execution. */
+  charge(ranNs: number): void {
+    this.cpuNs += ranNs;
+    this.leftNs -= ranNs;
+    this.execSinceWakeNs += ranNs;
+    this.execSinceDecisionNs += ranNs;
+    this.vtimeNs += (ranNs * 100) / this.weight;
+  }
+
+  /** deadlineNs is the kernel side's own order: vtime + min(execution since wake, cap), weighted. */
+  deadlineNs(execCapNs: number): number {
+    return Math.floor(this.vtimeNs + (Math.min(this.execSinceWakeNs, execCapNs) * 100) / this.weight);
+  }
+}

@@ -1,0 +1,86 @@
+/** What the shared memory says at one moment, read by the main thread. Not for hot paths. */
+import { type Arena, domainPlace, readU64 } from '../shm/arena.js';
+import {
+  COUNTER_NAMES,
+  CPU,
+  DOMAIN,
+  DOMAIN_STATE_NAMES,
+  HEADER,
+  HIST_NAMES,
+  LIMIT,
+  WORKER_STAT_NAMES,
+} from '../shm/layout.generated.js';
+import type { Histogram } from './histogram.js';
+
+export type CounterName = (typeof COUNTER_NAMES)[number];
+export type HistName = (typeof HIST_NAMES)[number];
+export type WorkerStatName = (typeof WORKER_STAT_NAMES)[number];
+
+/** DomainSnapshot is one domain's numbers, all counted since attach. */
+export interface DomainSnapshot {
+  readonly domain: number;
+  readonly state: (typeof DOMAIN_STATE_NAMES)[number];
+  readonly idleCpus: number;
+  /** Tasks in the ring, not yet taken. */
+  readonly asking: number;
+  readonly counters: Readonly<Record<CounterName, number>>;
+  readonly worker: Readonly<Record<WorkerStatName, number>>;
+  readonly hists: Readonly<Record<HistName, Histogram>>;
+}
+
+export interface Snapshot {
+  readonly slotsUsed: number;
+  /** Times the main thread was silent for more than a second. */
+  readonly heartbeatLate: number;
+  readonly domains: readonly DomainSnapshot[];
+}
+
+/** takeSnapshot adds up every domain's own counters and those its CPUs keep. */
+export function takeSnapshot(arena: Arena): Snapshot {
+  const { words } = arena;
+  return {
+    slotsUsed: words[HEADER.word.slotsUsed],
+    heartbeatLate: words[HEADER.word.heartbeatLate],
+    domains: Array.from({ length: arena.nrDomains }, (_, domain) => domainSnapshot(arena, domain)),
+  };
+}
+
+function domainSnapshot(arena: Arena, domain: number): DomainSnapshot {
+  const { words } = arena;
+  const { domainWord } = domainPlace(arena, domain);
+  const field = (name: keyof typeof DOMAIN.word): number => words[domainWord + DOMAIN.word[name]];
+  const cpuWords: number[] = [];
+  for (let cpu = 0; cpu < arena.nrCpus; cpu++) {
+    const cpuWord = arena.cpusWord + cpu * CPU.words;
+    if (words[cpuWord + CPU.word.domain] === domain) cpuWords.push(cpuWord);
+  }
+
+  const counter = (index: number): number =>
+    cpuWords.reduce(
+      (sum, cpuWord) => sum + readU64(words, cpuWord + CPU.word.counters + index * 2),
+      readU64(words, domainWord + DOMAIN.word.counters + index * 2),
+    );
+  const hist = (index: number): Histogram =>
+    Float64Array.from({ length: LIMIT.HIST_BUCKETS }, (_, bucket) =>
+      cpuWords.reduce(
+        (sum, cpuWord) => sum + words[cpuWord + CPU.word.hist + index * LIMIT.HIST_BUCKETS + bucket],
+        0,
+      ),
+    );
+  return {
+    domain,
+    state: DOMAIN_STATE_NAMES[field('state')] ?? 'absent',
+    idleCpus: field('nrIdle'),
+    asking: (field('taskTail') - field('taskHead')) >>> 0,
+    counters: byName(COUNTER_NAMES, counter),
+    worker: byName(WORKER_STAT_NAMES, (index) => readU64(words, domainWord + DOMAIN.word.workerStats + index * 2)),
+    hists: byName(HIST_NAMES, hist),
+  };
+}
+
+function byName<Name extends string, Value>(
+  names: readonly Name[],
+  value: (index: number) => Value,
+): Record<Name, Value> {
+  return Object.fromEntries(names.map((name, index) => [name, value(index)])) as Record<Name, Value>;
+}

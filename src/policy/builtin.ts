@@ -1,0 +1,14 @@
+/** The built-in policies, by name. */
+import fifo from './fifo.js';
+import type { PolicyDefinition } from './policy.js';
+import vtime from './vtime.js';
+
+const BUILTIN: readonly PolicyDefinition[] = [vtime, fifo];
+
+/** BUILTIN_POLICY_NAMES lists the built-in policies, the default first. */
+export const BUILTIN_POLICY_NAMES: readonly string[] = BUILTIN.map(({ name }) => name);
+
+/** builtinPolicy finds a built-in policy, or undefined. */
+export function builtinPolicy(name: string): PolicyDefinition | undefined {
+  return BUILTIN.find((policy) => policy.name === name);
+}

@@ -1,0 +1,48 @@
+/** HOT PATH (enqueue, dispatch): no allocation, no exceptions. */
+import { LIMIT } from '../shm/layout.generated.js';
+import type { Slot } from '../shm/slot.js';
+import { type Decisions, definePolicy, type DomainClock, type Policy, type PolicyContext } from './policy.js';
+import { SlotFifo } from './queues/slot-fifo.js';
+
+const CPU_ANY = LIMIT.CPU_ANY;
+
+/**
+ * fifo runs tasks in the order in which they asked, each for the default slice. It leaves no standing orders: a task that
+ * wakes waits behind all others. Keys count up from the domain's clock, so that the kernel side's own queueing (a full
+ * ring, a fallback) mixes with them fairly.
+ */
+class Fifo implements Policy {
+  private readonly queue: SlotFifo;
+  private readonly decisions: Decisions;
+  private readonly clock: DomainClock;
+  private readonly sliceUs: number;
+  /** [0]: the last key given out. */
+  private readonly last = new Float64Array(1);
+
+  constructor(context: PolicyContext) {
+    this.queue = new SlotFifo(context.nrSlots);
+    this.decisions = context.decisions;
+    this.clock = context.clock;
+    this.sliceUs = context.sliceUs;
+  }
+
+  enqueue(slot: Slot): void {
+    this.queue.push(slot);
+  }
+
+  dispatch(room: number): void {
+    const { queue, decisions, sliceUs, last } = this;
+    const clockNs = this.clock.clockNs();
+    if (clockNs > last[0]) last[0] = clockNs;
+    for (let left = room; left > 0 && queue.size > 0; left--) {
+      last[0] += 1;
+      decisions.publish(queue.shift(), last[0], sliceUs, CPU_ANY, 0);
+    }
+  }
+}
+
+export default definePolicy({
+  name: 'fifo',
+  summary: 'first come, first served, with the default slice',
+  create: (context) => new Fifo(context),
+});

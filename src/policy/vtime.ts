@@ -1,0 +1,116 @@
+/** HOT PATH (enqueue, dispatch): no allocation, no exceptions. */
+import { DECISION_FLAG, LIMIT, ORDER_FLAG, TASK_FLAG } from '../shm/layout.generated.js';
+import type { Slot } from '../shm/slot.js';
+import type { TaskView } from '../shm/task-view.js';
+import { type Decisions, definePolicy, type Policy, type PolicyContext } from './policy.js';
+import { SlotHeap } from './queues/slot-heap.js';
+
+const CPU_ANY = LIMIT.CPU_ANY;
+
+/** VtimeOptions are what can be set about the vtime policy. */
+export interface VtimeOptions {
+  /** Execution since its last wake-up delays a task's deadline by at most so many default slices. */
+  readonly execCapSlices: number;
+  /** A slice is the default slice times weight / 100, between the default divided and multiplied by this. */
+  readonly sliceSpread: number;
+  /** A standing order is valid for so many wake-ups ... */
+  readonly orderWakes: number;
+  /** ... and for so many milliseconds. */
+  readonly orderValidMs: number;
+}
+
+export const VTIME_DEFAULTS: VtimeOptions = {
+  execCapSlices: 100,
+  sliceSpread: 4,
+  orderWakes: 64,
+  orderValidMs: 1000,
+};
+
+/**
+ * vtime schedules as scx_rustland does (scheds/rust/scx_rustland/src/main.rs): earliest deadline first, where
+ *
+ *     deadline = vtime + min(execution since wake, 100 slices) * 100 / weight
+ *
+ * vtime is a task's weighted execution time. The kernel side charges it (ran * 100 / weight) and keeps a sleeper from
+ * saving up more than one slice of lag. Tasks that sleep often have run little since they woke, so they come early.
+ * With every decision it leaves a standing order saying the same for the task's next wake-ups.
+ */
+class Vtime implements Policy {
+  private readonly tasks: TaskView;
+  private readonly decisions: Decisions;
+  private readonly deadlineNs: Float64Array;
+  private readonly queue: SlotHeap;
+  private readonly leavesOrders: boolean;
+  private readonly sliceUs: number;
+  private readonly sliceMinUs: number;
+  private readonly sliceMaxUs: number;
+  private readonly execCapUs: number;
+  private readonly execCapNs: number;
+  private readonly orderWakes: number;
+  private readonly orderValidMs: number;
+
+  constructor(context: PolicyContext, options: VtimeOptions) {
+    const { sliceUs } = context;
+    this.tasks = context.tasks;
+    this.decisions = context.decisions;
+    this.deadlineNs = new Float64Array(context.nrSlots);
+    this.queue = new SlotHeap(context.nrSlots, this.deadlineNs);
+    this.leavesOrders = context.ask !== 'always';
+    this.sliceUs = sliceUs;
+    this.sliceMinUs = Math.max(LIMIT.SLICE_MIN_US, Math.floor(sliceUs / options.sliceSpread));
+    this.sliceMaxUs = Math.min(LIMIT.SLICE_MAX_US, sliceUs * options.sliceSpread);
+    // Bounded so that it stays a small integer in nanoseconds as well (2^31 ns), where V8 does not box it.
+    this.execCapUs = Math.min(sliceUs * options.execCapSlices, 2_000_000);
+    this.execCapNs = this.execCapUs * 1000;
+    this.orderWakes = options.orderWakes;
+    this.orderValidMs = options.orderValidMs;
+  }
+
+  enqueue(slot: Slot): void {
+    const { tasks } = this;
+    const execNs = tasks.execSinceWakeNs(slot);
+    const cappedNs = execNs < this.execCapNs ? execNs : this.execCapNs;
+    this.deadlineNs[slot] = tasks.vtimeNs(slot) + Math.floor((cappedNs * 100) / tasks.weight(slot));
+    this.queue.push(slot);
+  }
+
+  dispatch(room: number): void {
+    const { queue, decisions, tasks, deadlineNs } = this;
+    for (let left = room; left > 0 && queue.size > 0; left--) {
+      const slot = queue.pop();
+      const sliceUs = this.sliceOf(tasks.weight(slot));
+      if (this.leavesOrders) {
+        decisions.standing(
+          slot,
+          this.orderWakes,
+          this.orderValidMs,
+          this.sliceUs,
+          0,
+          this.execCapUs,
+          sliceUs,
+          CPU_ANY,
+          ORDER_FLAG.PREEMPT,
+        );
+      }
+      const woke = (tasks.askFlags(slot) & TASK_FLAG.WAKEUP) !== 0;
+      decisions.publish(slot, deadlineNs[slot], sliceUs, CPU_ANY, woke ? DECISION_FLAG.PREEMPT : 0);
+    }
+  }
+
+  private sliceOf(weight: number): number {
+    const sliceUs = ((this.sliceUs * weight) / 100) | 0;
+    if (sliceUs < this.sliceMinUs) return this.sliceMinUs;
+    return sliceUs > this.sliceMaxUs ? this.sliceMaxUs : sliceUs;
+  }
+}
+
+/** vtimeWith defines the vtime policy with other options. */
+export function vtimeWith(options: Partial<VtimeOptions>): ReturnType<typeof definePolicy> {
+  return definePolicy({
+    name: 'vtime',
+    summary: 'earliest deadline by weighted execution time, as scx_rustland schedules',
+    create: (context) => new Vtime(context, { ...VTIME_DEFAULTS, ...options }),
+  });
+}
+
+export default vtimeWith({});

@@ -1,0 +1,121 @@
+/**
+ * HOT PATH: no allocation, no exceptions, one kind of view.
+ *
+ * What a policy can see of a task. A task handle is a slot number; these accessors read its slot.
+ */
+import { SLOT } from './layout.generated.js';
+import type { Arena } from './arena.js';
+import type { HeldTasks } from './held-tasks.js';
+import type { Slot } from './slot.js';
+
+const W = SLOT.word;
+const PID = W.pid;
+const TGID = W.tgid;
+const WEIGHT = W.weight;
+const CPU = W.cpu;
+const WAKES = W.wakes;
+const FLAGS = W.flags;
+const VTIME = W.vtimeNs;
+const EXEC_SINCE_WAKE = W.execSinceWakeNs;
+const EXEC_SINCE_DECISION = W.execSinceDecisionNs;
+const STARTED = W.startedNs;
+const STOPPED = W.stoppedNs;
+const ENQUEUED = W.enqueuedNs;
+const WOKEN = W.wokenNs;
+const SLEEP = W.sleepNs;
+const SLOT_SHIFT = 6;
+const HIGH = 2 ** 32;
+
+/**
+ * TaskView reads the slots of held tasks. BPF writes a slot before it hands its task over and then leaves these
+ * fields alone until it gets a decision, so two words of one value belong together. Times are nanoseconds since the
+ * scheduler's epoch, exact to 2^53. Every accessor is O(1).
+ */
+export class TaskView {
+  private readonly words: Uint32Array;
+  private readonly slotsWord: number;
+  private readonly held: HeldTasks;
+
+  constructor(arena: Arena, held: HeldTasks) {
+    if (SLOT.words !== 1 << SLOT_SHIFT) throw new RangeError('slots are not 256 bytes');
+    this.words = arena.words;
+    this.slotsWord = arena.slotsWord;
+    this.held = held;
+  }
+
+  private word(slot: Slot, field: number): number {
+    return this.words[this.slotsWord + (slot << SLOT_SHIFT) + field];
+  }
+
+  private time(slot: Slot, field: number): number {
+    const at = this.slotsWord + (slot << SLOT_SHIFT) + field;
+    return this.words[at] + this.words[at + 1] * HIGH;
+  }
+
+  pid(slot: Slot): number {
+    return this.word(slot, PID);
+  }
+
+  tgid(slot: Slot): number {
+    return this.word(slot, TGID);
+  }
+
+  /** weight is 1 to 10000; 100 is nice 0. */
+  weight(slot: Slot): number {
+    return this.word(slot, WEIGHT);
+  }
+
+  /** cpu is where it ran last. */
+  cpu(slot: Slot): number {
+    return this.word(slot, CPU);
+  }
+
+  /** wakes are its wake-ups since the last decision. */
+  wakes(slot: Slot): number {
+    return this.word(slot, WAKES);
+  }
+
+  /** slotFlags are lasting properties (SLOT_FLAG). */
+  slotFlags(slot: Slot): number {
+    return this.word(slot, FLAGS);
+  }
+
+  /** askFlags say why it was asked (TASK_FLAG): it woke, it is new, its standing order ran out. */
+  askFlags(slot: Slot): number {
+    return this.held.flags(slot);
+  }
+
+  /** vtimeNs is its weighted execution time in the domain's virtual clock, its lag already bounded. */
+  vtimeNs(slot: Slot): number {
+    return this.time(slot, VTIME);
+  }
+
+  execSinceWakeNs(slot: Slot): number {
+    return this.time(slot, EXEC_SINCE_WAKE);
+  }
+
+  execSinceDecisionNs(slot: Slot): number {
+    return this.time(slot, EXEC_SINCE_DECISION);
+  }
+
+  startedNs(slot: Slot): number {
+    return this.time(slot, STARTED);
+  }
+
+  stoppedNs(slot: Slot): number {
+    return this.time(slot, STOPPED);
+  }
+
+  enqueuedNs(slot: Slot): number {
+    return this.time(slot, ENQUEUED);
+  }
+
+  wokenNs(slot: Slot): number {
+    return this.time(slot, WOKEN);
+  }
+
+  /** sleepNs is the length of its last sleep. */
+  sleepNs(slot: Slot): number {
+    return this.time(slot, SLEEP);
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * nodeland run: the order of things.
+ *   1. Preflight, topology, plan. Errors here have touched nothing.
+ *   2. The object is loaded and its memory laid out; workers map it, warm up and register. Nothing is scheduled yet.
+ *   3. Memory is locked; attach; workers go.
+ *   4. Until a signal, the duration's end or the kernel's exit: heartbeat, statistics.
+ *   5. Workers are told to stop, then detach (a parked worker is then the kernel's own to run), then workers end.
+ *   6. Settings are put back, the summary printed.
+ * Whatever fails from 2 on, 5 and 6 happen.
+ */
+import { setFlagsFromString } from 'node:v8';
+import type { RunConfig } from '../config/config.js';
+import { planFor } from '../config/plan.js';
+import type { DomainPlan } from '../domain/plan.js';
+import { type ExitInfo, type NativeAddon } from '../kernel/native-addon.js';
+import { native as loadNative } from '../kernel/native.js';
+import { FaultWatch } from '../observe/faults.js';
+import { createLog, type Logger } from '../observe/log.js';
+import { liveTable, type Report, summaryTable } from '../observe/report.js';
+import { takeSnapshot } from '../observe/snapshot.js';
+import { readTopology } from '../topology/read.js';
+import { DomainWorker } from './domain-worker.js';
+import { unregisterWorker } from './memory.js';
+import { checkMachine } from './preflight.js';
+import { SchedulerLink } from './scheduler-link.js';
+import { type Restore, setSysctl } from './sysctl.js';
+import { piscinaHost } from './worker-host.js';
+
+/** Of the kernel's enum scx_exit_kind: unregistered by us. From SCX_EXIT_ERROR on it is an error. */
+const EXIT_UNREG = 64;
+const EXIT_ERROR = 1024;
+
+/** For worker isolates, whose heaps are made after this: a young generation that never grows, so that it never faults.
+ *  Flags of the collector's threads may not be changed once the main isolate runs. */
+const WORKER_V8_FLAGS = ['--min-semi-space-size=2', '--max-semi-space-size=2'];
+
+/** RunHooks are for callers that are not a person at a terminal. */
+export interface RunHooks {
+  readonly log?: Logger;
+  /** Called once attached and going. Its promise's end ends the run. */
+  readonly attached?: () => Promise<void>;
+  /** Takes the live table in place of stdout. */
+  readonly table?: (text: string) => void;
+  /** Takes the numbers of the whole run. */
+  readonly summary?: (plan: DomainPlan, report: Report) => void;
+}
+
+/**
+ * runScheduler schedules this machine until it is told to stop.
+ *
+ * @returns the process's exit code: 0 after a stop that was asked for, 1 when the kernel let go by itself
+ * @throws UserError for what the user can mend
+ */
+export async function runScheduler(config: RunConfig, hooks: RunHooks = {}): Promise<number> {
+  const log = hooks.log ?? createLog(config.verbose);
+  checkMachine();
+  const topology = readTopology();
+  const plan = planFor(topology, config);
+  log.info(
+    { domains: plan.domains.map(({ name, cpus, workerCpu }) => ({ name, cpus, workerCpu })) },
+    `plan: ${plan.domains.length} domain${plan.domains.length === 1 ? '' : 's'} by "${plan.spec}": ` +
+      plan.domains.map(({ name, cpus, workerCpu }) => `${name} ${cpus.length} CPUs, worker on ${workerCpu}`).join('; '),
+  );
+  for (const flag of WORKER_V8_FLAGS) setFlagsFromString(flag);
+  const native = loadNative();
+  const run = new Run(native, plan, config, log, hooks);
+  try {
+    await run.begin();
+    return await run.untilStopped();
+  } finally {
+    await run.end();
+  }
+}
+
+/** Run is one run's parts, for the time between load and close. */
+class Run {
+  private readonly link: SchedulerLink;
+  private readonly host;
+  private readonly workers: DomainWorker[];
+  private readonly faults = new FaultWatch();
+  private readonly restores: Restore[] = [];
+  private heartbeat: NodeJS.Timeout | undefined;
+  private attachedAt: number | undefined;
+  private readonly stop = deferred<string>();
+
+  constructor(
+    private readonly native: NativeAddon,
+    private readonly plan: DomainPlan,
+    private readonly config: RunConfig,
+    private readonly log: Logger,
+    private readonly hooks: RunHooks,
+  ) {
+    this.link = SchedulerLink.open(native, plan, config);
+    this.host = piscinaHost(plan.domains.length);
+    const { session } = this.link;
+    this.workers = plan.domains.map(
+      (domain) =>
+        new DomainWorker(
+          this.host,
+          this.link,
+          domain,
+          {
+            policy: config.domainPolicies[domain.id] ?? config.policy,
+            wait: config.wait,
+            ask: config.ask,
+            sliceUs: config.sliceUs,
+            partial: config.partial,
+          },
+          {
+            going: ({ id }, tid) => this.faults.begin(id, tid),
+            died: ({ id }, tid) => unregisterWorker(native, session, id, tid),
+          },
+          log,
+        ),
+    );
+  }
+
+  async begin(): Promise<void> {
+    const { native, log, config } = this;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      const onSignal = (): void => this.stop.resolve(signal);
+      process.on(signal, onSignal);
+      this.restores.push(() => {
+        process.off(signal, onSignal);
+        return true;
+      });
+    }
+    await Promise.all(this.workers.map((worker) => worker.start()));
+    const restore = setSysctl('vm.compact_unevictable_allowed', '0');
+    if (restore) this.restores.push(restore);
+    else log.warn('vm.compact_unevictable_allowed cannot be set to 0: compaction may move locked pages');
+    native.disableTransparentHugepages();
+    const locked = native.lockMemory();
+    log.debug(locked, `locked ${locked.mappings} mappings, ${(locked.bytes / 2 ** 20).toFixed(0)} MiB`);
+    if (locked.refused > 0) {
+      log.warn({ errors: locked.errors }, `${locked.refused} mappings could not be locked: ${locked.errors[0] ?? ''}`);
+    }
+    this.link.beat();
+    this.link.attach();
+    this.attachedAt = performance.now();
+    for (const worker of this.workers) worker.go();
+    this.heartbeat = setInterval(() => {
+      this.link.beat();
+      if (this.link.exitInfo() !== null) this.stop.resolve('kernel');
+    }, config.heartbeatMs);
+    log.info(
+      { policy: config.policy, wait: config.wait, ask: config.ask },
+      `attached: ${config.partial ? 'SCHED_EXT tasks are' : 'every ordinary task is'} scheduled by policy ${config.policy}`,
+    );
+  }
+
+  async untilStopped(): Promise<number> {
+    const { config, log, hooks } = this;
+    const timers: NodeJS.Timeout[] = [];
+    if (config.durationS !== undefined) {
+      timers.push(setTimeout(() => this.stop.resolve('duration'), config.durationS * 1000));
+    }
+    let before = this.report();
+    if (config.statsS !== undefined) {
+      timers.push(
+        setInterval(() => {
+          const now = this.report();
+          const text = liveTable(this.plan, now, before);
+          if (hooks.table) hooks.table(text);
+          else process.stdout.write(`${text}\n`);
+          before = now;
+        }, config.statsS * 1000),
+      );
+    }
+    hooks.attached?.().then(
+      () => this.stop.resolve('done'),
+      (error: unknown) => this.stop.reject(error),
+    );
+    try {
+      const why = await this.stop.promise;
+      log.debug(`stopping: ${why}`);
+    } finally {
+      timers.forEach(clearInterval);
+    }
+    const report = this.report();
+    await this.letGo();
+    if (hooks.summary) hooks.summary(this.plan, report);
+    else process.stdout.write(summaryTable(this.plan, report));
+    return this.exitCode(this.link.exitInfo());
+  }
+
+  async end(): Promise<void> {
+    await this.letGo();
+    await this.host.close();
+    for (const restore of this.restores.splice(0)) {
+      if (!restore()) this.log.warn('vm.compact_unevictable_allowed could not be put back');
+    }
+    this.link.close();
+  }
+
+  /** Stops the workers and detaches, whatever state they are in. */
+  private async letGo(): Promise<void> {
+    clearInterval(this.heartbeat);
+    this.heartbeat = undefined;
+    for (const worker of this.workers) worker.tellToStop();
+    this.link.detach();
+    await Promise.all(this.workers.map((worker) => worker.ended()));
+  }
+
+  private report(): Report {
+    return {
+      seconds: (performance.now() - (this.attachedAt ?? performance.now())) / 1000,
+      snapshot: takeSnapshot(this.link.arena),
+      faults: this.plan.domains.map(({ id }) => this.faults.faults(id)),
+    };
+  }
+
+  private exitCode(exit: ExitInfo | null): number {
+    if (exit === null || exit.kind === EXIT_UNREG) {
+      this.log.info({ exit: exit?.reason }, `detached: ${exit?.reason ?? 'never attached'}`);
+      return 0;
+    }
+    const text = exit.message === '' ? exit.reason : `${exit.reason} (${exit.message})`;
+    const failed = exit.kind >= EXIT_ERROR;
+    this.log[failed ? 'error' : 'warn'](
+      { kind: exit.kind, exitCode: exit.exitCode.toString(), reason: exit.reason, message: exit.message },
+      `the kernel ended it: ${text}`,
+    );
+    if (exit.dump !== '') process.stderr.write(`${exit.dump}\n`);
+    return 1;
+  }
+}
+
+
+interface Deferred<Value> {
+  readonly promise: Promise<Value>;
+  readonly resolve: (value: Value) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** deferred is Promise.withResolvers, which Node 20 has not. */
+function deferred<Value>(): Deferred<Value> {
+  let resolve: (value: Value) => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<Value>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
+  });
+  return { promise, resolve, reject };
+}

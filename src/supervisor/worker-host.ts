@@ -1,0 +1,71 @@
+/** Runs the domains' workers in threads. What the supervisor needs of a thread pool, and nothing more. */
+import { fileURLToPath } from 'node:url';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { WorkerMessage, WorkerResult, WorkerTask } from '../worker/messages.js';
+
+/** From dist/src/supervisor to dist/workers. */
+const ENTRY = fileURLToPath(new URL('../../workers/domain.js', import.meta.url));
+
+/** HostedWorker is one worker at work. */
+export interface HostedWorker {
+  /** Resolves when the worker is warm and registered; rejects when it died before. */
+  readonly ready: Promise<{ readonly tid: number }>;
+  /** Resolves with how it ended; rejects when its thread died. */
+  readonly ended: Promise<WorkerResult>;
+}
+
+/** WorkerHost starts workers, each in a thread of its own that lives as long as the worker. */
+export interface WorkerHost {
+  start(task: Omit<WorkerTask, 'port'>): HostedWorker;
+  /** Ends every thread; workers that were not told to stop are terminated. */
+  close(): Promise<void>;
+}
+
+/**
+ * piscinaHost keeps one thread per domain in a piscina pool: one long task each, never recycled, and a dead thread is
+ * replaced when its domain is started again.
+ */
+export function piscinaHost(threads: number): WorkerHost {
+  const pool = new Piscina<WorkerTask, WorkerResult>({
+    filename: ENTRY,
+    minThreads: threads,
+    maxThreads: threads,
+    idleTimeout: Infinity,
+    concurrentTasksPerWorker: 1,
+    atomics: 'disabled',
+    closeTimeout: 2_000,
+    recordTiming: false,
+  });
+  const abort = new AbortController();
+  return {
+    start(task) {
+      const { port1, port2 } = new MessageChannel();
+      const ended = pool.run({ ...task, port: port2 }, { transferList: [port2], signal: abort.signal });
+      return { ready: readiness(port1, ended), ended };
+    },
+    async close() {
+      await pool.close({ force: true }).catch(() => undefined);
+      abort.abort();
+      await pool.destroy();
+    },
+  };
+}
+
+function readiness(port: MessagePort, ended: Promise<WorkerResult>): HostedWorker['ready'] {
+  return new Promise((resolve, reject) => {
+    port.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'ready') resolve({ tid: message.tid });
+    });
+    ended.then(
+      (result) => {
+        port.close();
+        reject(new Error(`the worker ended before it was ready: ${JSON.stringify(result)}`));
+      },
+      (error: unknown) => {
+        port.close();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  });
+}

@@ -1,0 +1,41 @@
+/**
+ * The control words of one worker, in a SharedArrayBuffer made by the main thread.
+ *   1. The main thread makes them with command WAIT and hands them over with the worker's task.
+ *   2. The worker gets ready, says so on its port, and sleeps in waitForCommand until the command is no longer WAIT.
+ *   3. The main thread commands GO (after attach, so that the loop finds work) or STOP, and wakes it.
+ *   4. A running worker looks at the command once per batch. STOP is final: nothing follows it.
+ */
+const COMMAND = 0;
+const WORDS = 32;
+
+export const COMMAND_WAIT = 0;
+export const COMMAND_GO = 1;
+export const COMMAND_STOP = 2;
+
+/** createControl makes control words, with command WAIT. */
+export function createControl(): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT));
+}
+
+/** commandGo lets a waiting worker run; it does nothing to one that was told to stop. */
+export function commandGo(control: Int32Array): void {
+  Atomics.compareExchange(control, COMMAND, COMMAND_WAIT, COMMAND_GO);
+  Atomics.notify(control, COMMAND);
+}
+
+/** commandStop stops a worker, waiting or running. A parked one also needs a wake request to notice at once. */
+export function commandStop(control: Int32Array): void {
+  Atomics.store(control, COMMAND, COMMAND_STOP);
+  Atomics.notify(control, COMMAND);
+}
+
+/** waitForCommand blocks this thread until it may go (true) or must stop (false). Not for the main thread. */
+export function waitForCommand(control: Int32Array): boolean {
+  while (Atomics.load(control, COMMAND) === COMMAND_WAIT) Atomics.wait(control, COMMAND, COMMAND_WAIT);
+  return Atomics.load(control, COMMAND) === COMMAND_GO;
+}
+
+/** mustStop is the running worker's look (step 4). */
+export function mustStop(control: Int32Array): boolean {
+  return Atomics.load(control, COMMAND) === COMMAND_STOP;
+}

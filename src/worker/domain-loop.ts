@@ -1,0 +1,99 @@
+/**
+ * HOT PATH: no allocation, no exceptions, no closures, one fence and two atomic stores per batch.
+ *
+ * One batch of one domain: take, decide, publish.
+ *   1. Count the committed entries. None and nothing held: done.
+ *   2. Fence (status.busy). Progress moves and the state is BUSY: tasks are held from here on, as far as the kernel
+ *      side knows they may be anywhere between its ring and the decision ring.
+ *   3. Note each record in HeldTasks and hand its slot to the policy.
+ *   4. The policy publishes what it likes, within the decision ring's room.
+ *   5. Store the decision ring's tail. Invariant: decisions are visible before the state says READY.
+ *   6. READY if nothing is held, else a wake request of its own, so that it is not parked with undecided tasks; then
+ *      store the task ring's head, which makes either visible.
+ */
+import type { Policy, PolicyContext, PolicyDefinition, AskMode } from '../policy/policy.js';
+import { type Arena, domainPlace } from '../shm/arena.js';
+import { DecisionRing } from '../shm/decision-ring.js';
+import { HeldTasks } from '../shm/held-tasks.js';
+import { WORKER_STAT } from '../shm/layout.generated.js';
+import { StandingOrders } from '../shm/standing-orders.js';
+import { TaskRing } from '../shm/task-ring.js';
+import { TaskView } from '../shm/task-view.js';
+import { WorkerStatus } from '../shm/worker-status.js';
+import { DecisionSink } from './decision-sink.js';
+
+/** How many records are taken at once. Larger batches cost latency, smaller ones atomics. */
+export const BATCH_TASKS = 64;
+
+/** DomainSettings are what a domain's loop is made from, beside the memory. */
+export interface DomainSettings {
+  readonly domain: number;
+  readonly policy: PolicyDefinition;
+  readonly ask: AskMode;
+  readonly sliceUs: number;
+}
+
+/** DomainLoop is one domain's policy with its rings. Single-threaded: made and used in the domain's worker. */
+export class DomainLoop {
+  readonly status: WorkerStatus;
+  readonly policy: Policy;
+  private readonly tasks: TaskRing;
+  private readonly decisions: DecisionRing;
+  private readonly held: HeldTasks;
+  private readonly sink: DecisionSink;
+
+  /** @throws ArenaError, or whatever the policy's create throws. */
+  constructor(arena: Arena, settings: DomainSettings) {
+    const place = domainPlace(arena, settings.domain);
+    this.status = new WorkerStatus(arena, place);
+    this.tasks = new TaskRing(arena, place);
+    this.decisions = new DecisionRing(arena, place);
+    this.held = new HeldTasks(arena.nrSlots);
+    const view = new TaskView(arena, this.held);
+    const orders = new StandingOrders(arena);
+    const leavesOrders = settings.ask !== 'always';
+    this.sink = new DecisionSink(this.decisions, this.held, orders, view, this.status, leavesOrders);
+    const context: PolicyContext = {
+      domain: settings.domain,
+      nrCpus: place.nrCpus,
+      nrSlots: arena.nrSlots,
+      sliceUs: settings.sliceUs,
+      ask: settings.ask,
+      tasks: view,
+      decisions: this.sink,
+      clock: this.status,
+    };
+    this.policy = settings.policy.create(context);
+  }
+
+  /**
+   * batch does the six steps once and tells how many decisions it published.
+   *
+   * @throws whatever the policy throws; the loop is then unusable.
+   */
+  batch(): number {
+    const { tasks, held, policy, status } = this;
+    const taken = tasks.committed(BATCH_TASKS);
+    if (taken === 0 && held.count === 0) return 0;
+    status.busy();
+    for (let index = 0; index < taken; index++) {
+      const entry = tasks.entry(index);
+      const slot = tasks.slot(entry);
+      if (held.take(slot, tasks.enq(entry), tasks.stamp(entry))) policy.enqueue(slot);
+    }
+    const room = this.sink.open();
+    if (room > 0) policy.dispatch(room);
+    else status.countEvent(WORKER_STAT.DECISION_RING_FULL);
+    const published = this.decisions.publish();
+    status.countBatch(taken, published);
+    if (held.count === 0) status.ready();
+    else status.wakeMe();
+    tasks.release(taken);
+    return published;
+  }
+
+  /** hasWork tells, with an atomic load, whether batch would find anything. */
+  hasWork(): boolean {
+    return this.held.count !== 0 || this.tasks.ready();
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * HOT PATH (the three loops): no allocation, no exceptions, no closures; one catch around all of it.
+ *
+ * Runs a domain until it is told to stop. How it waits when there is nothing to do:
+ *   park  yields after every batch. The yield enters the kernel, which drains the decisions there and keeps the worker off
+ *         its CPU until its ring has work, a timer fires or a wake request waits.
+ *   spin  keeps its CPU. It yields, as a doorbell, after a batch that published something while a CPU idles, and once
+ *         in a while; otherwise it looks again.
+ *   poll  blocks on the doorbell while there is nothing to do.
+ */
+import { WAIT_MODE, WORKER_STATE } from '../shm/layout.generated.js';
+import { mustStop } from './control.js';
+import type { DomainLoop } from './domain-loop.js';
+import type { WaitPort } from './wait-port.js';
+
+export type WaitMode = 'park' | 'spin' | 'poll';
+
+/** StopReason says why a domain stopped. */
+export type StopReason =
+  | { readonly kind: 'requested' }
+  | { readonly kind: 'policy-error'; readonly policy: string; readonly message: string; readonly at: string };
+
+export interface RunOptions {
+  readonly loop: DomainLoop;
+  readonly control: Int32Array;
+  readonly wait: WaitMode;
+  readonly port: WaitPort;
+  /** Named in reports of its errors. */
+  readonly policyName: string;
+}
+
+/** Housekeeping is done once in so many turns. */
+const HOUSEKEEPING_TURNS = 128;
+
+/** A spinning worker looks so many times before it counts as one turn. */
+const SPIN_LOOKS = 256;
+/** A spinning worker yields once in so many turns even if nothing seems to wait for it. */
+const SPIN_TURNS_PER_YIELD = 64;
+
+/**
+ * runDomain runs the loop on this thread and returns when it is told to stop or its policy throws. It does not throw
+ * itself. Afterwards the worker's state is STOPPING: the kernel side schedules the domain.
+ */
+export function runDomain(options: RunOptions): StopReason {
+  const { loop, policyName } = options;
+  loop.status.waitMode(WAIT_MODE[waitModeName(options.wait)]);
+  loop.status.state(WORKER_STATE.READY);
+  let reason: StopReason = { kind: 'requested' };
+  try {
+    runLoop(options);
+    loop.policy.stop?.();
+  } catch (error) {
+    reason = policyError(policyName, error);
+  }
+  loop.status.state(WORKER_STATE.STOPPING);
+  return reason;
+}
+
+function runLoop({ loop, control, wait, port }: RunOptions): void {
+  let turn = 0;
+  do {
+    turn = (turn + 1) | 0;
+    if (wait === 'park') parkTurn(loop, port);
+    else if (wait === 'spin') spinTurn(loop, port, turn);
+    else pollTurn(loop, port);
+    // Taken back before the look below, so that a request made after the look is not lost.
+    loop.status.woken();
+    if ((turn & (HOUSEKEEPING_TURNS - 1)) === 0) port.housekeeping();
+  } while (!mustStop(control));
+}
+
+function parkTurn(loop: DomainLoop, port: WaitPort): void {
+  if (loop.batch() === 0) loop.status.alive();
+  port.yieldThread();
+}
+
+function spinTurn(loop: DomainLoop, port: WaitPort, turn: number): void {
+  const published = loop.batch();
+  if (published !== 0) {
+    if (loop.status.hasIdleCpu()) port.yieldThread();
+    return;
+  }
+  loop.status.alive();
+  if ((turn & (SPIN_TURNS_PER_YIELD - 1)) === 0) port.yieldThread();
+  for (let look = 0; look < SPIN_LOOKS; look++) if (loop.hasWork()) return;
+}
+
+function pollTurn(loop: DomainLoop, port: WaitPort): void {
+  if (loop.batch() === 0) loop.status.alive();
+  // With something still held, the decision ring is full: yielding lets the kernel side drain it.
+  if (loop.hasWork()) port.yieldThread();
+  else port.block();
+}
+
+function waitModeName(wait: WaitMode): keyof typeof WAIT_MODE {
+  switch (wait) {
+    case 'park':
+      return 'PARK';
+    case 'spin':
+      return 'SPIN';
+    case 'poll':
+      return 'POLL';
+  }
+}
+
+/** policyError names the policy and the first line of its stack. */
+export function policyError(policy: string, error: unknown): StopReason {
+  const message = error instanceof Error ? error.message : String(error);
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const at = stack.split('\n').find((line) => /^\s*at /.test(line)) ?? '';
+  return { kind: 'policy-error', policy, message, at: at.replace(/^\s*at /, '') };
+}

@@ -1,0 +1,51 @@
+import { defineConfig } from 'vitest/config';
+
+const minutesMs = (minutes: number): number => minutes * 60_000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          pool: 'forks',
+          testTimeout: minutesMs(0.5),
+        },
+      },
+      {
+        // Real BPF objects: one file at a time, so that a test that looks at the kernel's state sees its own.
+        test: {
+          name: 'native',
+          include: ['test/native/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: minutesMs(2),
+          hookTimeout: minutesMs(2),
+        },
+      },
+      {
+        // Each file boots machines in QEMU, which may have to emulate the CPU.
+        test: {
+          name: 'sandbox',
+          include: ['test/sandbox/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: minutesMs(10),
+          hookTimeout: minutesMs(10),
+        },
+      },
+      {
+        // 32 CPUs in 8 nodes: `npm run test:manycore`, not part of `npm test`.
+        test: {
+          name: 'manycore',
+          include: ['test/manycore/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: minutesMs(30),
+          hookTimeout: minutesMs(30),
+        },
+      },
+    ],
+  },
+});
