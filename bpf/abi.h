@@ -111,6 +111,8 @@ enum nl_hist {
 	NL_HIST_WAIT, /* enqueue to running, every task that was not handed an idle CPU */
 	NL_HIST_WAKE, /* wake-up to running, every waking task */
 	NL_HIST_ASK, /* enqueue to decision applied */
+	NL_HIST_WORKER_WAKE, /* kick of a parked worker to its running */
+	NL_HIST_WORKER_RUN, /* how long a worker kept its CPU */
 	NL_NR_HISTS,
 };
 
@@ -146,6 +148,7 @@ struct nl_decision {
 
 enum nl_decision_flag {
 	NL_DECISION_PREEMPT = 1, /* preempt a later deadline */
+	NL_DECISION_KEEP_KEY = 2, /* preempted within its slice, it waits under the same key; else the key has moved on */
 };
 
 /*
@@ -221,8 +224,10 @@ struct nl_cpu {
 	__u32 idle;
 	__u64 since_ns; /* when the running task began */
 	__u64 key_ns; /* its deadline then */
+	__u64 kicked_ns; /* last time it was told to preempt what runs */
 	__u32 weight;
-	__u32 reserved[7];
+	__u32 preemptible; /* what runs gives way to an earlier deadline */
+	__u32 reserved[4];
 	__u64 counters[NL_NR_COUNTERS]; /* for events of this CPU's own domain */
 	__u32 hist[NL_NR_HISTS][NL_HIST_BUCKETS];
 };
@@ -234,8 +239,6 @@ enum nl_worker_stat {
 	NL_WSTAT_PUBLISHED,
 	NL_WSTAT_DECISION_RING_FULL, /* times it had to wait for room */
 	NL_WSTAT_MAX_BATCH,
-	NL_WSTAT_MINOR_FAULTS, /* since attach, from getrusage */
-	NL_WSTAT_MAJOR_FAULTS,
 	NL_WSTAT_POLICY_ERRORS,
 	NL_NR_WSTATS,
 };
@@ -305,7 +308,8 @@ struct nl_header {
 	/* written by BPF */
 	__u32 slots_used;
 	__u32 heartbeat_late; /* times the main thread was silent for more than a second */
-	__u32 bpf_reserved[30];
+	__u32 exited; /* the kernel has let go of the scheduler */
+	__u32 bpf_reserved[29];
 
 	__u32 domain_off[NL_MAX_DOMAINS]; /* struct nl_domain */
 };

@@ -89,6 +89,7 @@ struct domain_state {
 	__u32 last_progress;
 	__u64 last_move_ns;
 	__u64 parked_ns;
+	__u64 kicked_ns; /* 0: no kick under way */
 	__u32 rescue_cursor;
 	__u32 worker_due; /* let a parked worker run though its ring is empty */
 	__u32 scratch;
@@ -104,7 +105,7 @@ __u32 nr_cpus, nr_domains, nr_slots;
 __u32 slots_off, cpus_off;
 __u32 own_tgid;
 __u64 epoch_ns;
-__u64 default_slice_ns = 5 * NSEC_PER_MSEC;
+__u64 default_slice_ns = 20 * NSEC_PER_MSEC;
 __u64 stall_ns = 20 * NSEC_PER_MSEC;
 __u64 heartbeat_limit_ns = 65 * NSEC_PER_SEC;
 __u32 ask_always;

@@ -75,6 +75,7 @@ static __always_inline void decision_apply(const struct nl_decision *dec, u32 d,
 		}
 	}
 	tc->decided_once = 1;
+	tc->keeps_key = !!(dec->flags & NL_DECISION_KEEP_KEY);
 	tc->exec_since_decision = 0;
 	tc->wakes = 0;
 	s->owner = NL_OWNER_DECIDED;

@@ -66,6 +66,9 @@ int nl_register_worker(struct nl_worker_args *args)
 	return 0;
 }
 
+/* A thread of ours that computes (a compiler, a collector) shares its CPU in turns of this length. */
+#define OWN_SLICE_NS (2 * NSEC_PER_MSEC)
+
 static __always_inline bool is_own(const struct task_struct *p)
 {
 	return p->tgid == own_tgid;
@@ -163,7 +166,7 @@ static __always_inline bool ask(struct task_struct *p, struct task *tc, u32 d, s
 		return false;
 	}
 	count(d, NL_CNT_ASKED);
-	worker_wake(d, ds, dom);
+	worker_wake(d, ds, dom, tc->enqueued);
 	return true;
 }
 
@@ -210,11 +213,14 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	tc->yielded = 0;
 	task_move(tc, d);
 
-	/* Threads of ours: before everything else, since a worker may be waiting for them. */
+	/* Threads of ours: at once when they wake, since a worker may be waiting for them; then fairly. */
 	if (is_own(p)) {
 		count(d, NL_CNT_OWN);
-		queue_cpu(p, tc, cpu, clock - NSEC_PER_SEC, default_slice_ns);
-		scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+		task_bound_lag(tc, clock, default_slice_ns);
+		key = wakeup ? clock - NSEC_PER_SEC : kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
+		queue_cpu(p, tc, cpu, key, OWN_SLICE_NS);
+		if (wakeup)
+			scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
 		return;
 	}
 	if (p->flags & PF_KTHREAD) {
@@ -222,6 +228,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
 			tc->slice = default_slice_ns;
 			tc->slice_used = 0;
+			tc->key = clock - default_slice_ns;
 			dsq_insert(p, DSQ_LOCAL, default_slice_ns);
 			if (wakeup)
 				scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
@@ -237,6 +244,15 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	task_bound_lag(tc, clock, default_slice_ns);
 
 	if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
+		/* select_cpu is never called for these: their idle CPU is found here. */
+		if (wakeup && fast_path && scx_bpf_test_and_clear_cpu_idle(cpu)) {
+			count(d, NL_CNT_IDLE);
+			tc->slice = default_slice_ns;
+			tc->slice_used = 0;
+			tc->key = tc->vtime;
+			dsq_insert(p, DSQ_LOCAL, default_slice_ns);
+			return;
+		}
 		count(d, NL_CNT_BOUND);
 		key = kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
 		if (!wakeup && !yielded && tc->slice > tc->slice_used + SLICE_REST_MIN_NS)
@@ -246,9 +262,9 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		if (wakeup) {
 			struct nl_cpu __arena *c = cpu_state(cpu);
 
-			if (c->slot == NL_NO_SLOT) {
+			if (!c->preemptible) {
 				scx_bpf_kick_cpu(cpu, KICK_IDLE);
-			} else if (after(running_key(c, t), key) && t - c->since_ns > PREEMPT_MIN_RUN_NS) {
+			} else if (after(running_key(c, t), key)) {
 				count(d, NL_CNT_PREEMPTIONS);
 				scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
 			}
@@ -260,7 +276,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		u64 rest = tc->slice - tc->slice_used;
 
 		count(d, NL_CNT_RESUMED);
-		key = tc->order_serial ? kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns) : tc->key;
+		key = tc->keeps_key ? tc->key : kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
 		queue_domain(p, tc, d, key, rest);
 		kick_idle(ds, p, cpu);
 		return;
@@ -356,6 +372,30 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 		pull(d, ds);
 }
 
+/*
+ * A running task's deadline moves on while it runs; at a tick something that waits may be earlier though it was not
+ * when it came.
+ */
+SEC("struct_ops/nodeland_tick")
+void BPF_PROG(nodeland_tick, struct task_struct *p)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+	u32 d = domain_of_cpu(cpu);
+	struct nl_cpu __arena *c = cpu_state(cpu);
+	u64 mine, shared, key;
+
+	use_arena();
+	if (!c->preemptible)
+		return;
+	mine = scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) ? first_key(DSQ_CPU(cpu)) : ~0ULL;
+	shared = scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) ? first_key(DSQ_DOMAIN(d)) : ~0ULL;
+	key = mine < shared ? mine : shared;
+	if (key != ~0ULL && after(running_key(c, now_ns()), key + TICK_MARGIN_SLICES * default_slice_ns)) {
+		count(d, NL_CNT_PREEMPTIONS);
+		set_slice(p, 0);
+	}
+}
+
 SEC("struct_ops/nodeland_running")
 void BPF_PROG(nodeland_running, struct task_struct *p)
 {
@@ -368,15 +408,16 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 
 	use_arena();
 	c->since_ns = t;
-	if (!tc) {
-		c->slot = NL_NO_SLOT;
+	if (!tc)
 		return;
-	}
 	tc->started = t;
 	if (tc->worker) {
-		c->slot = NL_NO_SLOT;
 		dom->parked = 0;
 		count(d, NL_CNT_WORKER_RUNS);
+		if (domain_state(d)->kicked_ns) {
+			hist_add(NL_HIST_WORKER_WAKE, t - domain_state(d)->kicked_ns);
+			domain_state(d)->kicked_ns = 0;
+		}
 		return;
 	}
 	task_move(tc, d);
@@ -391,6 +432,7 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	c->slot = tc->slot;
 	c->key_ns = tc->key;
 	c->weight = tc->weight;
+	c->preemptible = 1;
 	/* Only what competes for the whole domain moves its clock. */
 	if (tc->slot != NL_NO_SLOT) {
 		slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
@@ -402,12 +444,18 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 SEC("struct_ops/nodeland_stopping")
 void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 {
+	struct nl_cpu __arena *c = cpu_state(scx_bpf_task_cpu(p));
 	struct task *tc = task_of(p);
+	u64 t = now_ns();
 
 	use_arena();
-	cpu_state(scx_bpf_task_cpu(p))->slot = NL_NO_SLOT;
-	if (tc)
-		task_charge(tc, now_ns());
+	c->slot = NL_NO_SLOT;
+	c->preemptible = 0;
+	if (!tc)
+		return;
+	if (tc->worker)
+		hist_add(NL_HIST_WORKER_RUN, t - tc->started);
+	task_charge(tc, t);
 }
 
 SEC("struct_ops/nodeland_quiescent")
@@ -625,9 +673,11 @@ s32 BPF_PROG(nodeland_init)
 SEC("struct_ops/nodeland_exit")
 void BPF_PROG(nodeland_exit, struct scx_exit_info *ei)
 {
+	struct nl_header __arena *h = at(struct nl_header, 0);
 	u32 zero = 0;
 	struct nl_exit *out = bpf_map_lookup_elem(&exit_info, &zero);
 
+	use_arena();
 	if (!out)
 		return;
 	bpf_probe_read_kernel_str(out->reason, sizeof(out->reason), ei->reason);
@@ -635,6 +685,7 @@ void BPF_PROG(nodeland_exit, struct scx_exit_info *ei)
 	bpf_probe_read_kernel_str(out->dump, sizeof(out->dump), ei->dump);
 	out->exit_code = ei->exit_code;
 	__sync_lock_test_and_set(&out->kind, ei->kind);
+	store_release(&h->exited, 1);
 }
 
 SEC("struct_ops/nodeland_dump")
@@ -673,6 +724,7 @@ struct sched_ext_ops nodeland = {
 	.dequeue = (void *)nodeland_dequeue,
 	.dispatch = (void *)nodeland_dispatch,
 	.runnable = (void *)nodeland_runnable,
+	.tick = (void *)nodeland_tick,
 	.running = (void *)nodeland_running,
 	.stopping = (void *)nodeland_stopping,
 	.quiescent = (void *)nodeland_quiescent,

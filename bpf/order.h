@@ -17,8 +17,10 @@
 #define DSQ_WORKER(d) (0x20000ULL + (d))
 #define DSQ_CPU(cpu) (0x40000ULL + (cpu))
 
-/* A running task is left alone this long before a wake-up may preempt it. */
-#define PREEMPT_MIN_RUN_NS (100 * NSEC_PER_USEC)
+/* At a tick, what waits must be earlier by this many default slices: tasks of one kind then still run theirs out. */
+#define TICK_MARGIN_SLICES 1
+/* A CPU told to preempt is no victim again so soon: the kick under way is for another task. */
+#define KICK_SETTLE_NS (500 * NSEC_PER_USEC)
 /* CPUs looked at for the latest deadline, beginning with the task's own. */
 #define PREEMPT_SCAN 16
 /* Less of a slice than this is not worth giving back. */
@@ -65,7 +67,7 @@ static __always_inline void kick_later(struct domain_state *ds, u32 d, struct ta
 	bpf_for(i, 0, n) {
 		struct nl_cpu __arena *c = cpu_state(cpu);
 
-		if (c->slot != NL_NO_SLOT && t - c->since_ns > PREEMPT_MIN_RUN_NS &&
+		if (c->preemptible && t - c->kicked_ns > KICK_SETTLE_NS &&
 		    bpf_cpumask_test_cpu(cpu, p->cpus_ptr)) {
 			u64 other = running_key(c, t);
 
@@ -78,9 +80,7 @@ static __always_inline void kick_later(struct domain_state *ds, u32 d, struct ta
 	}
 	if (victim == NL_NO_SLOT)
 		return;
-	/* The next wake-up must look for another victim, not find this one again. */
-	cpu_state(victim)->key_ns = key;
-	cpu_state(victim)->since_ns = t;
+	cpu_state(victim)->kicked_ns = t;
 	count(d, NL_CNT_PREEMPTIONS);
 	scx_bpf_kick_cpu(victim, KICK_PREEMPT);
 }

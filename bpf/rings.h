@@ -15,9 +15,10 @@
  *   1. The worker writes entries from decision_tail on, as far as decision_head + size, and publishes them by
  *      moving decision_tail once per batch.
  *   2. A consumer reads decision_head as `pos` and decision_tail; equal means empty.
- *   3. It copies entry pos & mask.
- *   4. It moves decision_head from pos to pos + 1 by compare-and-swap. Success makes the copy its own: the worker
- *      cannot have reused the place while decision_head was pos. Failure discards the copy.
+ *   3. It copies n entries from pos on: one (decision_ring_pop), or as many as there are up to a limit
+ *      (decision_ring_take).
+ *   4. It moves decision_head from pos to pos + n by compare-and-swap. Success makes the copies its own: the worker
+ *      cannot have reused the places while decision_head was pos. Failure discards them.
  *   Positions further apart than the ring is long can only come from a broken writer: the ring is emptied.
  */
 #ifndef NODELAND_RINGS_H
@@ -81,6 +82,47 @@ static __always_inline bool decision_ring_pop(struct domain_state *ds, struct nl
 	out->flags = e->flags;
 	return __sync_val_compare_and_swap(&dom->decision_head, pos, pos + 1) == pos;
 }
+
+/* How many decisions are taken by one compare-and-swap at most: 256 bytes of stack. */
+#define DECISION_TAKE 8
+
+/*
+ * decision_ring_take: copies up to `most` (at most DECISION_TAKE) of the oldest decisions to out[0..] and returns how
+ * many; 0 when there are none or another CPU was quicker. A compare-and-swap costs as much as all else here, so this
+ * is cheaper than as many decision_ring_pop.
+ */
+static __always_inline __u32 decision_ring_take(struct domain_state *ds, struct nl_domain __arena *dom,
+						struct nl_decision *out, __u32 most)
+{
+	__u64 *to = (__u64 *)out;
+	__u32 pos = READ_ONCE(dom->decision_head);
+	__u32 tail = load_acquire(&dom->decision_tail);
+	__u32 n = tail - pos, i;
+
+	if (!n || !most)
+		return 0;
+	if (n > ds->decision_ring_mask + 1) {
+		__sync_val_compare_and_swap(&dom->decision_head, pos, tail);
+		return 0;
+	}
+	n = n < most ? n : most;
+	n = n < DECISION_TAKE ? n : DECISION_TAKE;
+#pragma unroll
+	for (i = 0; i < DECISION_TAKE; i++) {
+		__u64 __arena *e = (__u64 __arena *)&at(struct nl_decision,
+							ds->decision_ring_off)[(pos + i) & ds->decision_ring_mask];
+
+		if (i == n)
+			break;
+		to[4 * i] = e[0];
+		to[4 * i + 1] = e[1];
+		to[4 * i + 2] = e[2];
+		to[4 * i + 3] = e[3];
+	}
+	return __sync_val_compare_and_swap(&dom->decision_head, pos, pos + n) == pos ? n : 0;
+}
+
+_Static_assert(sizeof(struct nl_decision) == 4 * sizeof(__u64), "decision_ring_take copies four words");
 
 /*
  * The order of a decision in ns. Further than 10 s from the domain's clock it is taken for a mistake: the clock.

@@ -32,7 +32,7 @@ struct task {
 	u8 decided_once;
 	u8 yielded;
 	u8 sync_wake;
-	u8 pad;
+	u8 keeps_key;
 	u64 vtime; /* in the domain's clock */
 	u64 key; /* order it was last queued with */
 	u64 exec_since_wake;

@@ -40,7 +40,7 @@ static __always_inline bool worker_has_work(struct domain_state *ds, struct nl_d
 	       dom->wait_mode != NL_WAIT_PARK;
 }
 
-static __always_inline void worker_wake(u32 d, struct domain_state *ds, struct nl_domain __arena *dom)
+static __always_inline void worker_wake(u32 d, struct domain_state *ds, struct nl_domain __arena *dom, u64 t)
 {
 	if (dom->wait_mode == NL_WAIT_POLL) {
 		/* The worker says READY, looks at the ring, then blocks: the entry must be there before this look. */
@@ -57,6 +57,8 @@ static __always_inline void worker_wake(u32 d, struct domain_state *ds, struct n
 	}
 	if (READ_ONCE(dom->parked)) {
 		count(d, NL_CNT_WORKER_KICKS);
+		if (!ds->kicked_ns)
+			ds->kicked_ns = t;
 		scx_bpf_kick_cpu(ds->worker_cpu, KICK_PREEMPT);
 	}
 }

@@ -153,17 +153,25 @@ Napi::Value RunProgram(Info info) {
   const std::shared_ptr<Session> session = SessionOf(info);
   const std::string name = ArgumentAt(info, 1, "name").Text();
   Napi::Uint8Array context = ArgumentAt(info, 2, "context").Bytes();
-  return Napi::Number::New(info.Env(), session->RunProgram(name, context.Data(), context.ByteLength()));
+  return Napi::Number::New(info.Env(), session->FindProgram(name).Run(context.Data(), context.ByteLength()));
 }
 
 Napi::Value RunProgramAsync(Info info) {
-  std::shared_ptr<Session> session = SessionOf(info);
-  std::string name = ArgumentAt(info, 1, "name").Text();
+  const Napi::Env env = info.Env();
+  const int id = SessionId(info);
+  const std::string name = ArgumentAt(info, 1, "name").Text();
   const Napi::Uint8Array context = ArgumentAt(info, 2, "context").Bytes();
   std::optional<int> cpu;
   if (const Argument pin = ArgumentAt(info, 3, "cpu"); pin.Given())
     cpu = static_cast<int>(pin.Number(0, (1 << 20) - 1));
-  return RunProgramLater(info.Env(), std::move(session), std::move(name), context, cpu);
+  try {
+    // Found now: from here on, closing the session cannot take the program away.
+    return RunProgramLater(env, SessionTable::Process().Get(id)->FindProgram(name), context, cpu);
+  } catch (const SystemError &error) {
+    const auto refused = Napi::Promise::Deferred::New(env);
+    refused.Reject(ToJavaScript(env, error).Value());
+    return refused.Promise();
+  }
 }
 
 Napi::Value CreateDoorbell(Info info) {

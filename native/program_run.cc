@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -14,10 +15,9 @@ namespace {
 
 class ProgramRun : public Napi::AsyncWorker {
 public:
-  ProgramRun(Napi::Env env, std::shared_ptr<Session> session, std::string name, Napi::Uint8Array context,
-             std::optional<int> cpu)
-      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), session_(std::move(session)),
-        name_(std::move(name)), cpu_(cpu), target_(Napi::Persistent(context)),
+  ProgramRun(Napi::Env env, Program program, Napi::Uint8Array context, std::optional<int> cpu)
+      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), program_(std::move(program)),
+        cpu_(cpu), target_(Napi::Persistent(context)),
         bytes_(context.Data(), context.Data() + context.ByteLength()) {}
 
   [[nodiscard]] Napi::Promise promise() const { return deferred_.Promise(); }
@@ -28,7 +28,7 @@ protected:
       std::optional<ScopedPin> pinned;
       if (cpu_)
         pinned.emplace(*cpu_);
-      result_ = session_->RunProgram(name_, bytes_.data(), bytes_.size());
+      result_ = program_.Run(bytes_.data(), bytes_.size());
     } catch (const SystemError &error) {
       error_ = error;
       SetError(error.what());
@@ -50,8 +50,7 @@ protected:
 
 private:
   Napi::Promise::Deferred deferred_;
-  std::shared_ptr<Session> session_;
-  std::string name_;
+  Program program_;
   std::optional<int> cpu_;
   Napi::Reference<Napi::Uint8Array> target_;
   std::vector<std::uint8_t> bytes_;
@@ -61,9 +60,9 @@ private:
 
 } // namespace
 
-Napi::Promise RunProgramLater(Napi::Env env, std::shared_ptr<Session> session, std::string name,
-                              Napi::Uint8Array context, std::optional<int> cpu) {
-  auto run = std::make_unique<ProgramRun>(env, std::move(session), std::move(name), context, cpu);
+Napi::Promise RunProgramLater(Napi::Env env, Program program, Napi::Uint8Array context,
+                              std::optional<int> cpu) {
+  auto run = std::make_unique<ProgramRun>(env, std::move(program), context, cpu);
   const Napi::Promise promise = run->promise();
   run->Queue();
   run.release(); // it deletes itself when it is done

@@ -3,17 +3,15 @@
 
 #include "session.h"
 
-#include <memory>
 #include <napi.h>
 #include <optional>
-#include <string>
 
 namespace nodeland {
 
 // RunProgramLater runs the program on a thread of the libuv pool, pinned to `cpu` meanwhile when one is
 // given. The context is copied; what the program left of it is written back into `context` just before the
-// promise resolves with the program's result. The session stays alive until then.
-[[nodiscard]] Napi::Promise RunProgramLater(Napi::Env env, std::shared_ptr<Session> session, std::string name,
-                                            Napi::Uint8Array context, std::optional<int> cpu);
+// promise resolves with the program's result. Closing the session meanwhile does not matter.
+[[nodiscard]] Napi::Promise RunProgramLater(Napi::Env env, Program program, Napi::Uint8Array context,
+                                            std::optional<int> cpu);
 
 } // namespace nodeland

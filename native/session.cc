@@ -207,21 +207,25 @@ std::shared_ptr<Arena> Session::FindArena() const noexcept {
   return loaded_ == nullptr ? nullptr : loaded_->arena;
 }
 
-int Session::RunProgram(const std::string &name, void *context, std::size_t bytes) const {
-  const std::shared_ptr<Loaded> loaded = GetLoaded();
+Program Session::FindProgram(const std::string &name) const {
+  std::shared_ptr<Loaded> loaded = GetLoaded();
   const bpf_program *program = bpf_object__find_program_by_name(loaded->object.get(), name.c_str());
   if (program == nullptr)
     throw SystemError(ENOENT, "bpf_object__find_program_by_name", "the object has no program " + name);
   if (bpf_program__type(program) != BPF_PROG_TYPE_SYSCALL)
     throw SystemError(EINVAL, "bpf_prog_test_run_opts",
                       "program " + name + " is not a SEC(\"syscall\") program");
+  return {std::move(loaded), name, bpf_program__fd(program)};
+}
+
+int Program::Run(void *context, std::size_t bytes) const {
   bpf_test_run_opts options{};
   options.sz = sizeof options;
   options.ctx_in = bytes == 0 ? nullptr : context; // the kernel writes it back; it refuses ctx_out
   options.ctx_size_in = static_cast<__u32>(bytes);
-  const int error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+  const int error = bpf_prog_test_run_opts(fd_, &options);
   if (error != 0)
-    throw SystemError(-error, "bpf_prog_test_run_opts", "cannot run program " + name,
+    throw SystemError(-error, "bpf_prog_test_run_opts", "cannot run program " + name_,
                       error == -EINVAL ? "Its context may be larger than the bytes given" : "");
   return static_cast<int>(options.retval);
 }

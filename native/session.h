@@ -31,6 +31,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace nodeland {
 
@@ -54,6 +55,22 @@ struct LinkDeleter {
 };
 using UniqueLink = std::unique_ptr<bpf_link, LinkDeleter>;
 
+// Program is one SEC("syscall") program of a loaded object, which stays as long as the Program does. Any
+// number of threads may Run it at once.
+class Program {
+public:
+  Program(std::shared_ptr<const void> object, std::string name, int fd)
+      : object_(std::move(object)), name_(std::move(name)), fd_(fd) {}
+  // Run runs it on this thread. `context` is what the program gets and leaves (at most 64 KiB). Returns the
+  // program's own result; a refused run is a SystemError.
+  int Run(void *context, std::size_t bytes) const;
+
+private:
+  std::shared_ptr<const void> object_;
+  std::string name_;
+  int fd_;
+};
+
 class Session {
 public:
   // Open reads the object's file; nothing reaches the kernel. ENOENT, or EINVAL for what is not a BPF object.
@@ -74,9 +91,8 @@ public:
   // GetArena throws when there is none; FindArena then returns nothing.
   [[nodiscard]] std::shared_ptr<Arena> GetArena() const;
   [[nodiscard]] std::shared_ptr<Arena> FindArena() const noexcept;
-  // RunProgram runs a SEC("syscall") program on this thread. `context` is what the program gets and leaves
-  // (at most 64 KiB). Returns the program's own result; a refused run is a SystemError.
-  int RunProgram(const std::string &name, void *context, std::size_t bytes) const;
+  // FindProgram finds a SEC("syscall") program. It can be run after Close, too: it holds the object.
+  [[nodiscard]] Program FindProgram(const std::string &name) const;
   // ReadExit gives what the map exit_info holds, nothing while its kind is 0. Attach clears it.
   [[nodiscard]] std::unique_ptr<nl_exit> ReadExit() const;
 

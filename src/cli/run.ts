@@ -34,7 +34,7 @@ export function runCommand(): Command {
     )
     .option('--partial', 'take only tasks of the SCHED_EXT class, not all ordinary ones')
     .option('--no-fast-path', 'ask even when a CPU is idle')
-    .option('--slice-us <n>', 'time slice in microseconds, 100 to 100000 (5000)')
+    .option('--slice-us <n>', 'time slice in microseconds, 100 to 100000 (20000)')
     .option('--stall-ms <n>', 'schedule a domain in the kernel when its worker is this late, 5 to 1000 (20)')
     .option('--duration <seconds>', 'stop after this time')
     .option('--stats <seconds>', 'print a table this often')

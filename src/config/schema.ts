@@ -33,7 +33,7 @@ export const settingsSchema = z.strictObject({
   ask: z.enum(ASK_MODES).default('auto'),
   partial: z.boolean().default(false),
   fastPath: z.boolean().default(true),
-  sliceUs: z.int().min(100).max(100_000).default(5_000),
+  sliceUs: z.int().min(100).max(100_000).default(20_000),
   stallMs: z.int().min(5).max(1_000).default(20),
   heartbeatMs: z.int().min(10).max(1_000).default(100),
   durationS: z.number().positive().max(31_536_000).optional(),

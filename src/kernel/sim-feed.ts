@@ -1,11 +1,17 @@
 /** An endless supply of synthetic tasks for one domain, without allocation: for warm-up and benchmarks. */
-import { type Arena, writeU64 } from '../shm/arena.js';
+import type { Arena } from '../shm/arena.js';
 import { DOMAIN, LIMIT, OWNER, SLOT, TASK_FLAG } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 import { setUpSimMemory } from './sim-memory.js';
 import { SimDecisionConsumer, SimTaskProducer } from './sim-rings.js';
 
 const W = SLOT.word;
+const TICK_MASK = 2 ** 29 - 1;
+/** The high word of all times: past 2^32, as real ones are after four seconds. */
+const HIGH_WORD = 1234;
+const WOKE = TASK_FLAG.WAKEUP;
+const FLAGS = [0, WOKE, WOKE | TASK_FLAG.NEW, WOKE];
+const WEIGHTS = [100, 1, 10000, 335, 29];
 
 /** SimFeed pushes tasks that are not waiting, and takes the decisions about those that are. */
 export class SimFeed {
@@ -16,7 +22,7 @@ export class SimFeed {
   private readonly producer: SimTaskProducer;
   private readonly consumer: SimDecisionConsumer;
   private next = 0;
-  private clockUs = 0;
+  private tickNs = 0;
 
   /** @param nrSlots - tasks, a power of two; rings have that many entries. */
   constructor(
@@ -44,33 +50,43 @@ export class SimFeed {
     const at = this.at(slot);
     words[at + W.generation] = 1 + (slot % 7);
     words[at + W.pid] = 1000 + slot;
-    words[at + W.weight] = [100, 1, 10000, 335, 29][slot % 5];
+    words[at + W.weight] = WEIGHTS[slot % 5];
     words[at + W.owner] = OWNER.KERNEL;
     words[at + W.cpu] = slot & 3;
   }
 
-  /** push hands over up to `count` tasks, in turn, and returns how many found room. */
+  /** push hands over up to `count` tasks, in turn, passing over those that wait, and returns how many found room. */
   push(count: number): number {
     const { words } = this.arena;
-    for (let pushed = 0; pushed < count; pushed++) {
+    let pushed = 0;
+    for (let looked = 0; looked < this.nrSlots && pushed < count; looked++) {
       const slot = this.next;
-      const at = this.at(slot);
-      if (words[at + W.owner] === OWNER.ASKED) return pushed;
-      this.clockUs = (this.clockUs + 13) % 1_000_000_000;
-      words[at + W.enq]++;
-      writeU64(words, at + W.vtimeNs, this.clockUs * 1000 + ((slot * 7919) & 0xfffff));
-      writeU64(words, at + W.execSinceWakeNs, (slot * 104729) & 0x3fffff);
-      writeU64(words, at + W.enqueuedNs, this.clockUs * 1000);
-      words[at + W.owner] = OWNER.ASKED;
-      const flags =
-        (slot & 3) === 0 ? 0 : (slot & 3) === 1 ? TASK_FLAG.WAKEUP : TASK_FLAG.WAKEUP | TASK_FLAG.NEW;
-      if (!this.producer.push(slot as Slot, flags)) {
-        words[at + W.owner] = OWNER.KERNEL;
-        return pushed;
-      }
       this.next = (slot + 1) & (this.nrSlots - 1);
+      if (words[this.at(slot) + W.owner] === OWNER.ASKED) continue;
+      if (!this.pushOne(slot)) return pushed;
+      pushed++;
     }
-    return count;
+    return pushed;
+  }
+
+  private pushOne(slot: number): boolean {
+    const { words } = this.arena;
+    const at = this.at(slot);
+    this.tickNs = (this.tickNs + 13_000) & TICK_MASK;
+    words[at + W.enq]++;
+    this.writeTime(at + W.vtimeNs, this.tickNs + ((slot * 7919) & 0xfffff));
+    words[at + W.execSinceWakeNs] = (slot * 104729) & 0x3fffff;
+    this.writeTime(at + W.enqueuedNs, this.tickNs);
+    words[at + W.owner] = OWNER.ASKED;
+    if (this.producer.push(slot as Slot, FLAGS[slot & 3])) return true;
+    words[at + W.owner] = OWNER.KERNEL;
+    return false;
+  }
+
+  /** A time in two halves, neither of which V8 boxes. */
+  private writeTime(word: number, lowNs: number): void {
+    this.arena.words[word] = lowNs;
+    this.arena.words[word + 1] = HIGH_WORD;
   }
 
   /** drain takes all decisions there are and returns how many. */
@@ -89,7 +105,7 @@ export class SimFeed {
         this.decided++;
       } else this.stale++;
     }
-    writeU64(words, this.producer.place.domainWord + DOMAIN.word.clockNs, this.clockUs * 1000);
+    this.writeTime(this.producer.place.domainWord + DOMAIN.word.clockNs, this.tickNs);
     return taken;
   }
 

@@ -15,8 +15,6 @@ export interface SimMemoryPlan {
   readonly decisionRingSize: number;
   /** Where the ring positions start (u32), to test wrap-around. */
   readonly firstPosition?: number;
-  /** The memory to use, zeroed and large enough ({@link simMemoryBytes}); a new ArrayBuffer otherwise. */
-  readonly buffer?: ArrayBufferLike;
 }
 
 interface Places {
@@ -45,15 +43,10 @@ function planPlaces(plan: SimMemoryPlan): Places {
   return { slots, cpus, domains, nrCpus, size: end };
 }
 
-/** simMemoryBytes is how large a buffer a plan needs. */
-export function simMemoryBytes(plan: SimMemoryPlan): number {
-  return planPlaces(plan).size;
-}
-
 /** setUpSimMemory fills the memory in and opens it. */
 export function setUpSimMemory(plan: SimMemoryPlan): Arena {
   const places = planPlaces(plan);
-  const buffer = plan.buffer ?? new ArrayBuffer(places.size);
+  const buffer = new ArrayBuffer(places.size);
   const words = new Uint32Array(buffer);
   const header = HEADER.word;
   words[header.magic] = LIMIT.ABI_MAGIC;

@@ -14,14 +14,18 @@ const HIGH = 2 ** 32;
 export class SimTaskProducer {
   readonly place: DomainPlace;
   private readonly words: Uint32Array;
+  private readonly signedWords: Int32Array;
   private readonly slotsWord: number;
   private readonly tailWord: number;
   private readonly headWord: number;
   private readonly margin: number;
+  /** The place reserved last, as int32. */
+  position = 0;
 
   constructor(arena: Arena, domain: number) {
     this.place = domainPlace(arena, domain);
     this.words = arena.words;
+    this.signedWords = arena.signedWords;
     this.slotsWord = arena.slotsWord;
     this.tailWord = this.place.domainWord + DOMAIN.word.taskTail;
     this.headWord = this.place.domainWord + DOMAIN.word.taskHead;
@@ -30,20 +34,20 @@ export class SimTaskProducer {
 
   /** push hands the slot's current wait (its generation and enqueue count) over; false when the ring is full. */
   push(slot: Slot, flags: number): boolean {
-    const position = this.reserve();
-    if (position < 0) return false;
-    this.fill(position, slot, flags);
-    this.commit(position);
+    if (!this.reserve()) return false;
+    this.fill(this.position, slot, flags);
+    this.commit(this.position);
     return true;
   }
 
-  /** reserve does steps 1 and 2: it returns a position, or -1 when the ring is full. */
-  reserve(): number {
-    const { words, tailWord } = this;
-    const tail = words[tailWord];
-    if ((tail - words[this.headWord]) >>> 0 > this.place.taskRingSize - this.margin) return -1;
-    words[tailWord] = tail + 1;
-    return tail;
+  /** reserve does steps 1 and 2, and leaves the place in `position`; false when the ring is full. */
+  reserve(): boolean {
+    const { signedWords, tailWord } = this;
+    const tail = signedWords[tailWord];
+    if (((tail - signedWords[this.headWord]) | 0) > this.place.taskRingSize - this.margin) return false;
+    signedWords[tailWord] = tail + 1;
+    this.position = tail;
+    return true;
   }
 
   /** fill does step 3. */
@@ -58,7 +62,7 @@ export class SimTaskProducer {
 
   /** commit does step 4. */
   commit(position: number): void {
-    Atomics.store(this.words, this.entryWord(position) + ENTRY.seq, position + 1);
+    Atomics.store(this.signedWords, this.entryWord(position) + ENTRY.seq, (position + 1) | 0);
   }
 
   private entryWord(position: number): number {
@@ -77,6 +81,7 @@ export class SimDecisionConsumer {
   /** [0]: the key. */
   readonly key = new Float64Array(1);
   private readonly words: Uint32Array;
+  private readonly signedWords: Int32Array;
   private readonly headWord: number;
   private readonly tailWord: number;
   private readonly place: DomainPlace;
@@ -84,6 +89,7 @@ export class SimDecisionConsumer {
   constructor(arena: Arena, domain: number) {
     this.place = domainPlace(arena, domain);
     this.words = arena.words;
+    this.signedWords = arena.signedWords;
     this.headWord = this.place.domainWord + DOMAIN.word.decisionHead;
     this.tailWord = this.place.domainWord + DOMAIN.word.decisionTail;
   }
@@ -91,10 +97,9 @@ export class SimDecisionConsumer {
   /** take copies the next decision and moves the head past it; false when there is none. */
   take(): boolean {
     const { words, place } = this;
-    const head = words[this.headWord];
-    const tail = Atomics.load(words, this.tailWord);
-    const waiting = (tail - head) >>> 0;
-    if (waiting === 0 || waiting > place.decisionRingSize) return false;
+    const head = this.signedWords[this.headWord];
+    const waiting = (Atomics.load(this.signedWords, this.tailWord) - head) | 0;
+    if (waiting <= 0 || waiting > place.decisionRingSize) return false;
     const at = place.decisionRingWord + (head & (place.decisionRingSize - 1)) * DECISION.words;
     this.slot = words[at + D.slot] | 0;
     this.enq = words[at + D.enq] | 0;
@@ -103,13 +108,10 @@ export class SimDecisionConsumer {
     this.sliceUs = words[at + D.sliceUs] | 0;
     this.key[0] = words[at + D.keyLo] + words[at + D.keyHi] * HIGH;
     this.flags = words[at + D.flags] | 0;
-    Atomics.store(words, this.headWord, head + 1);
+    Atomics.store(this.signedWords, this.headWord, (head + 1) | 0);
     return true;
   }
 }
-
-/** DecisionFault is why a decision was refused or corrected: names of counters. */
-export type DecisionFault = 'dead_slot' | 'stale' | 'bad_cpu' | 'affinity' | 'slice_clamped' | 'key_clamped';
 
 /** No key is taken further than this from the domain's clock. */
 export const KEY_RANGE_NS = 10_000_000_000;

@@ -14,6 +14,7 @@ const CPU_ANY = LIMIT.CPU_ANY;
 class Fifo implements Policy {
   private readonly queue: SlotFifo;
   private readonly decisions: Decisions;
+  private readonly keyNs: Float64Array;
   private readonly clock: DomainClock;
   private readonly sliceUs: number;
   /** [0]: the last key given out. */
@@ -22,6 +23,7 @@ class Fifo implements Policy {
   constructor(context: PolicyContext) {
     this.queue = new SlotFifo(context.nrSlots);
     this.decisions = context.decisions;
+    this.keyNs = context.decisions.keyNs;
     this.clock = context.clock;
     this.sliceUs = context.sliceUs;
   }
@@ -31,12 +33,14 @@ class Fifo implements Policy {
   }
 
   dispatch(room: number): void {
-    const { queue, decisions, sliceUs, last } = this;
+    const { queue, decisions, keyNs, sliceUs, last } = this;
     const clockNs = this.clock.clockNs();
     if (clockNs > last[0]) last[0] = clockNs;
     for (let left = room; left > 0 && queue.size > 0; left--) {
       last[0] += 1;
-      decisions.publish(queue.shift(), last[0], sliceUs, CPU_ANY, 0);
+      const slot = queue.shift();
+      keyNs[slot] = last[0];
+      decisions.publish(slot, sliceUs, CPU_ANY, 0);
     }
   }
 }

@@ -27,16 +27,21 @@ export interface Policy {
 /** Decisions is where a policy's decisions go. */
 export interface Decisions {
   /**
-   * publish decides a held task and ends the holding.
+   * keyNs[slot] is the task's order in the domain's queue, earliest first: nanoseconds of the domain's virtual clock, a
+   * whole number from 0 to 2^53. The kernel side clamps it to within 10 s of that clock. Set it before
+   * {@link publish}; a run queue may order by this very array.
+   */
+  readonly keyNs: Float64Array;
+
+  /**
+   * publish decides a held task, with the key in {@link keyNs}, and ends the holding.
    *
-   * @param keyNs - its order in the domain's queue, earliest first: nanoseconds of the domain's virtual clock, a whole
-   *   number from 0 to 2^53. The kernel side clamps it to within 10 s of that clock.
    * @param sliceUs - its time slice in microseconds; 0 is the default slice. Clamped to 100 to 100000.
    * @param cpu - a CPU of the domain, or {@link CPU_ANY}.
    * @param flags - {@link DECISION_FLAG}s.
    * @returns false, and nothing is published, when the task is not held or there is no room.
    */
-  publish(slot: Slot, keyNs: number, sliceUs: number, cpu: number, flags: number): boolean;
+  publish(slot: Slot, sliceUs: number, cpu: number, flags: number): boolean;
 
   /**
    * standing leaves an order in a held task's slot for its next wake-ups, so that the kernel side need not ask. Call it

@@ -1,7 +1,7 @@
 /** HOT PATH (enqueue, dispatch): no allocation, no exceptions. */
 import { DECISION_FLAG, LIMIT, ORDER_FLAG, TASK_FLAG } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
-import type { TaskView } from '../shm/task-view.js';
+import { TASK_TIME, type TaskView } from '../shm/task-view.js';
 import { type Decisions, definePolicy, type Policy, type PolicyContext } from './policy.js';
 import { SlotHeap } from './queues/slot-heap.js';
 
@@ -39,6 +39,8 @@ class Vtime implements Policy {
   private readonly tasks: TaskView;
   private readonly decisions: Decisions;
   private readonly deadlineNs: Float64Array;
+  /** vtime and execution since wake of the task at hand. */
+  private readonly times = new Float64Array(2);
   private readonly queue: SlotHeap;
   private readonly leavesOrders: boolean;
   private readonly sliceUs: number;
@@ -53,7 +55,7 @@ class Vtime implements Policy {
     const { sliceUs } = context;
     this.tasks = context.tasks;
     this.decisions = context.decisions;
-    this.deadlineNs = new Float64Array(context.nrSlots);
+    this.deadlineNs = context.decisions.keyNs;
     this.queue = new SlotHeap(context.nrSlots, this.deadlineNs);
     this.leavesOrders = context.ask !== 'always';
     this.sliceUs = sliceUs;
@@ -67,34 +69,44 @@ class Vtime implements Policy {
   }
 
   enqueue(slot: Slot): void {
-    const { tasks } = this;
-    const execNs = tasks.execSinceWakeNs(slot);
-    const cappedNs = execNs < this.execCapNs ? execNs : this.execCapNs;
-    this.deadlineNs[slot] = tasks.vtimeNs(slot) + Math.floor((cappedNs * 100) / tasks.weight(slot));
+    const { tasks, times } = this;
+    tasks.timeInto(slot, TASK_TIME.vtimeNs, times, 0);
+    tasks.timeInto(slot, TASK_TIME.execSinceWakeNs, times, 1);
+    const execNs = times[1] < this.execCapNs ? times[1] : this.execCapNs;
+    this.deadlineNs[slot] = times[0] + Math.floor((execNs * 100) / tasks.weight(slot));
     this.queue.push(slot);
   }
 
+  /** The kernel side's queue orders what is published, so order matters here only when not all of it can be. */
   dispatch(room: number): void {
-    const { queue, decisions, tasks, deadlineNs } = this;
-    for (let left = room; left > 0 && queue.size > 0; left--) {
-      const slot = queue.pop();
-      const sliceUs = this.sliceOf(tasks.weight(slot));
-      if (this.leavesOrders) {
-        decisions.standing(
-          slot,
-          this.orderWakes,
-          this.orderValidMs,
-          this.sliceUs,
-          0,
-          this.execCapUs,
-          sliceUs,
-          CPU_ANY,
-          ORDER_FLAG.PREEMPT,
-        );
-      }
-      const woke = (tasks.askFlags(slot) & TASK_FLAG.WAKEUP) !== 0;
-      decisions.publish(slot, deadlineNs[slot], sliceUs, CPU_ANY, woke ? DECISION_FLAG.PREEMPT : 0);
+    const { queue } = this;
+    const { size } = queue;
+    if (size <= room) {
+      for (let index = 0; index < size; index++) this.decide(queue.at(index));
+      queue.clear();
+    } else {
+      for (let left = room; left > 0; left--) this.decide(queue.pop());
     }
+  }
+
+  private decide(slot: Slot): void {
+    const { decisions, tasks } = this;
+    const sliceUs = this.sliceOf(tasks.weight(slot));
+    if (this.leavesOrders) {
+      decisions.standing(
+        slot,
+        this.orderWakes,
+        this.orderValidMs,
+        this.sliceUs,
+        0,
+        this.execCapUs,
+        sliceUs,
+        CPU_ANY,
+        ORDER_FLAG.PREEMPT,
+      );
+    }
+    const woke = (tasks.askFlags(slot) & TASK_FLAG.WAKEUP) !== 0;
+    decisions.publish(slot, sliceUs, CPU_ANY, woke ? DECISION_FLAG.PREEMPT : 0);
   }
 
   private sliceOf(weight: number): number {

@@ -25,6 +25,10 @@ export interface DomainPlace {
 /** Arena is the mapped memory with the places read from its header. Fixed after set-up, so safe to keep. */
 export interface Arena {
   readonly words: Uint32Array;
+  /**
+   * The same words, for atomic loads of positions only: the result of Atomics.load on a Uint32Array is boxed from 2^31 on.
+   */
+  readonly signedWords: Int32Array;
   readonly nrSlots: number;
   readonly nrCpus: number;
   readonly nrDomains: number;
@@ -51,7 +55,7 @@ export function openArena(buffer: ArrayBufferLike): Arena {
   }
   const slotsWord = placeOf('slot table', words, field('slotsOff'), nrSlots * SLOT.words);
   const cpusWord = placeOf('CPU table', words, field('cpusOff'), nrCpus * CPU.words);
-  return { words, nrSlots, nrCpus, nrDomains, slotsWord, cpusWord };
+  return { words, signedWords: new Int32Array(buffer), nrSlots, nrCpus, nrDomains, slotsWord, cpusWord };
 }
 
 /**
@@ -115,4 +119,16 @@ export function addU64(words: Uint32Array, word: number, amount: number): void {
   const sum = words[word] + amount;
   words[word] = sum;
   if (sum >= HIGH) words[word + 1]++;
+}
+
+/**
+ * touchPages reads a word of every page, so that the first use of one does not fault in the hot path.
+ *
+ * @returns the xor of those words, which keeps the reading from being optimised away.
+ */
+export function touchPages(arena: Arena): number {
+  const step = LIMIT.PAGE_SIZE / 4;
+  let mixed = 0;
+  for (let word = 0; word < arena.words.length; word += step) mixed ^= arena.words[word];
+  return mixed;
 }

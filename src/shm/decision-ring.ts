@@ -26,6 +26,7 @@ const TO_HIGH = 2 ** -32;
 /** DecisionRing is the producer's side of one domain's decision ring. One per worker; not shared. */
 export class DecisionRing {
   private readonly words: Uint32Array;
+  private readonly signedWords: Int32Array;
   private readonly ringWord: number;
   private readonly size: number;
   private readonly headWord: number;
@@ -38,43 +39,50 @@ export class DecisionRing {
   constructor(arena: Arena, place: DomainPlace) {
     if (DECISION.words !== 1 << ENTRY_SHIFT) throw new RangeError('decision ring entries are not 32 bytes');
     this.words = arena.words;
+    this.signedWords = arena.signedWords;
     this.ringWord = place.decisionRingWord;
     this.size = place.decisionRingSize;
     this.headWord = place.domainWord + DOMAIN.word.decisionHead;
     this.tailWord = place.domainWord + DOMAIN.word.decisionTail;
-    this.tail = Atomics.load(this.words, this.tailWord) | 0;
+    this.tail = Atomics.load(this.signedWords, this.tailWord);
     this.published = this.tail;
-    this.seenHead = Atomics.load(this.words, this.headWord) | 0;
+    this.seenHead = Atomics.load(this.signedWords, this.headWord);
   }
 
   /** room tells how many decisions fit; exact only when there are fewer than `wanted` (step 1). */
   room(wanted: number): number {
     const room = this.size - ((this.tail - this.seenHead) | 0);
     if (room >= wanted) return room;
-    this.seenHead = Atomics.load(this.words, this.headWord) | 0;
+    const head = Atomics.load(this.signedWords, this.headWord);
+    const used = (this.tail - head) | 0;
     // A head beyond the tail or a lap behind is damage; no room is the answer that does no further harm.
-    const used = (this.tail - this.seenHead) | 0;
-    return used < 0 || used > this.size ? 0 : this.size - used;
+    const sane = used >= 0 && used <= this.size;
+    this.seenHead = sane ? head : (this.tail - this.size) | 0;
+    return sane ? this.size - used : 0;
   }
 
-  /** put writes one entry (step 2). The caller has made sure that there is room. `keyNs` is below 2^53. */
+  /**
+   * put writes one entry, with the slot's key from `keyNs` (step 2). The caller has made sure that there is room. The key
+   * comes in an array because a number passed as an argument may get boxed.
+   */
   put(
     slot: Slot,
     enq: number,
     generation: number,
-    cpu: number,
+    keyNs: Float64Array,
     sliceUs: number,
-    keyNs: number,
+    cpu: number,
     flags: number,
   ): void {
+    const key = keyNs[slot];
     const words = this.words;
     const at = this.ringWord + ((this.tail & (this.size - 1)) << ENTRY_SHIFT);
     words[at + SLOT] = slot;
     words[at + ENQ] = enq;
     words[at + GENERATION_CPU] = (generation & 0xffff) | (cpu << 16);
     words[at + SLICE] = sliceUs;
-    words[at + KEY_LO] = keyNs;
-    words[at + KEY_HI] = keyNs * TO_HIGH;
+    words[at + KEY_LO] = key;
+    words[at + KEY_HI] = key * TO_HIGH;
     words[at + FLAGS] = flags;
     this.tail = (this.tail + 1) | 0;
   }

@@ -17,7 +17,8 @@ export class HeldTasks {
   private readonly words: Uint32Array;
 
   constructor(readonly nrSlots: number) {
-    this.words = new Uint32Array(nrSlots * 2);
+    // fill touches the pages, which a new array does not.
+    this.words = new Uint32Array(nrSlots * 2).fill(0);
   }
 
   /**

@@ -5,7 +5,7 @@
  * (`word`; the high half of a 64-bit field is one further). Per enum: its values, and its names in order.
  */
 
-export const LAYOUT_HASH = '55b42a4a5021e69e';
+export const LAYOUT_HASH = '97ed95699cacd962';
 
 /** enum nl_counter */
 export const COUNTER = {
@@ -77,6 +77,7 @@ export const COUNTER_NAMES = [
 /** enum nl_decision_flag */
 export const DECISION_FLAG = {
   PREEMPT: 1,
+  KEEP_KEY: 2,
 } as const;
 
 /** enum nl_domain_state */
@@ -94,11 +95,13 @@ export const HIST = {
   WAIT: 0,
   WAKE: 1,
   ASK: 2,
-  NR_HISTS: 3,
+  WORKER_WAKE: 3,
+  WORKER_RUN: 4,
+  NR_HISTS: 5,
 } as const;
 
 /** The names of enum nl_hist, by value. */
-export const HIST_NAMES = ['wait', 'wake', 'ask'] as const;
+export const HIST_NAMES = ['wait', 'wake', 'ask', 'worker_wake', 'worker_run'] as const;
 
 /** enum nl_limit */
 export const LIMIT = {
@@ -169,10 +172,8 @@ export const WORKER_STAT = {
   PUBLISHED: 2,
   DECISION_RING_FULL: 3,
   MAX_BATCH: 4,
-  MINOR_FAULTS: 5,
-  MAJOR_FAULTS: 6,
-  POLICY_ERRORS: 7,
-  NR_WSTATS: 8,
+  POLICY_ERRORS: 5,
+  NR_WSTATS: 6,
 } as const;
 
 /** The names of enum nl_worker_stat, by value. */
@@ -182,8 +183,6 @@ export const WORKER_STAT_NAMES = [
   'published',
   'decision_ring_full',
   'max_batch',
-  'minor_faults',
-  'major_faults',
   'policy_errors',
 ] as const;
 
@@ -200,8 +199,8 @@ export const WORKER_STATE_NAMES = ['absent', 'ready', 'busy', 'stopping'] as con
 
 /** struct nl_cpu */
 export const CPU = {
-  bytes: 1832,
-  words: 458,
+  bytes: 2856,
+  words: 714,
   byte: {
     domain: 0,
     online: 4,
@@ -209,7 +208,9 @@ export const CPU = {
     idle: 12,
     sinceNs: 16,
     keyNs: 24,
-    weight: 32,
+    kickedNs: 32,
+    weight: 40,
+    preemptible: 44,
     counters: 64,
     hist: 296,
   },
@@ -220,7 +221,9 @@ export const CPU = {
     idle: 3,
     sinceNs: 4,
     keyNs: 6,
-    weight: 8,
+    kickedNs: 8,
+    weight: 10,
+    preemptible: 11,
     counters: 16,
     hist: 74,
   },
@@ -432,6 +435,7 @@ export const HEADER = {
     heartbeat: 128,
     slotsUsed: 256,
     heartbeatLate: 260,
+    exited: 264,
     domainOff: 384,
   },
   word: {
@@ -447,6 +451,7 @@ export const HEADER = {
     heartbeat: 32,
     slotsUsed: 64,
     heartbeatLate: 65,
+    exited: 66,
     domainOff: 96,
   },
 } as const;

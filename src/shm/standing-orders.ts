@@ -15,25 +15,31 @@ import type { Slot } from './slot.js';
 
 const W = ORDER.word;
 const ORDER_AT = SLOT.word.order;
+const ENQUEUED = SLOT.word.enqueuedNs;
 const SLOT_SHIFT = 6;
+const HIGH = 2 ** 32;
+const NS_PER_MS = 1e6;
 
 /** StandingOrders writes the order part of slots. One per worker. */
 export class StandingOrders {
   private readonly words: Uint32Array;
-  private readonly firstWord: number;
+  private readonly slotsWord: number;
   /** Starts anywhere, so that a restarted worker does not repeat the serial its predecessor left in a slot. */
   private serial = (Math.random() * 2 ** 32) | 0;
 
   constructor(arena: Arena) {
     this.words = arena.words;
-    this.firstWord = arena.slotsWord + ORDER_AT;
+    this.slotsWord = arena.slotsWord;
   }
 
-  /** leave writes an order; the fields are those of struct nl_order. */
+  /**
+   * leave writes an order; the fields are those of struct nl_order, except that it expires `validMs` after the task's last
+   * enqueue.
+   */
   leave(
     slot: Slot,
     wakes: number,
-    expiresMs: number,
+    validMs: number,
     lagUs: number,
     offsetUs: number,
     execCapUs: number,
@@ -42,10 +48,12 @@ export class StandingOrders {
     flags: number,
   ): void {
     const words = this.words;
-    const at = this.firstWord + (slot << SLOT_SHIFT);
+    const slotAt = this.slotsWord + (slot << SLOT_SHIFT);
+    const at = slotAt + ORDER_AT;
     words[at + W.serial] = 0;
     words[at + W.wakes] = wakes;
-    words[at + W.expiresMs] = expiresMs;
+    words[at + W.expiresMs] =
+      (words[slotAt + ENQUEUED] + words[slotAt + ENQUEUED + 1] * HIGH) / NS_PER_MS + validMs;
     words[at + W.flags] = flags;
     words[at + W.lagUs] = lagUs;
     words[at + W.offsetUs] = offsetUs;
@@ -58,6 +66,6 @@ export class StandingOrders {
 
   /** withdraw takes the order back: the task's next wake-up is asked. */
   withdraw(slot: Slot): void {
-    this.words[this.firstWord + (slot << SLOT_SHIFT) + W.serial] = 0;
+    this.words[this.slotsWord + (slot << SLOT_SHIFT) + ORDER_AT + W.serial] = 0;
   }
 }

@@ -31,6 +31,7 @@ const ENTRY_SHIFT = 2;
 /** TaskRing is the consumer's side of one domain's task ring. One per worker; not shared between threads. */
 export class TaskRing {
   private readonly words: Uint32Array;
+  private readonly signedWords: Int32Array;
   private readonly ringWord: number;
   private readonly mask: number;
   private readonly headWord: number;
@@ -39,10 +40,11 @@ export class TaskRing {
   constructor(arena: Arena, place: DomainPlace) {
     if (TASK_ENTRY.words !== 1 << ENTRY_SHIFT) throw new RangeError('task ring entries are not 16 bytes');
     this.words = arena.words;
+    this.signedWords = arena.signedWords;
     this.ringWord = place.taskRingWord;
     this.mask = place.taskRingSize - 1;
     this.headWord = place.domainWord + DOMAIN.word.taskHead;
-    this.head = Atomics.load(this.words, this.headWord) | 0;
+    this.head = Atomics.load(this.signedWords, this.headWord);
   }
 
   /** committed counts the entries that can be read, at most `limit` (step 5). Follow it with step 6. */
@@ -62,8 +64,8 @@ export class TaskRing {
 
   /** ready looks with an atomic load, for spinning, whether the next entry is there. */
   ready(): boolean {
-    const seq = Atomics.load(this.words, this.ringWord + ((this.head & this.mask) << ENTRY_SHIFT));
-    return (seq | 0) === ((this.head + 1) | 0);
+    const seq = Atomics.load(this.signedWords, this.ringWord + ((this.head & this.mask) << ENTRY_SHIFT));
+    return seq === ((this.head + 1) | 0);
   }
 
   /** entry gives the place of the batch's index-th entry for the accessors below (step 7). */

@@ -4,7 +4,7 @@
  * The words of a domain block through which its worker and the kernel side watch each other.
  */
 import { DOMAIN, WORKER_STAT, WORKER_STATE } from './layout.generated.js';
-import { addU64, type Arena, type DomainPlace, readU64, writeU64 } from './arena.js';
+import { addU64, type Arena, type DomainPlace, readU64 } from './arena.js';
 
 const W = DOMAIN.word;
 const HIGH = 2 ** 32;
@@ -107,11 +107,6 @@ export class WorkerStatus {
   /** countEvent accounts one of the rarer statistics (WORKER_STAT). */
   countEvent(stat: number): void {
     addU64(this.words, this.statsWord + stat * 2, 1);
-  }
-
-  /** setStatistic sets a statistic that is not a sum. */
-  setStatistic(stat: number, value: number): void {
-    writeU64(this.words, this.statsWord + stat * 2, value);
   }
 
   /** statistic reads one statistic back. */

@@ -141,7 +141,7 @@ class Run {
     for (const worker of this.workers) worker.go();
     this.heartbeat = setInterval(() => {
       this.link.beat();
-      if (this.link.exitInfo() !== null) this.stop.resolve('kernel');
+      if (this.link.exited()) this.stop.resolve('kernel');
     }, config.heartbeatMs);
     log.info(
       { policy: config.policy, wait: config.wait, ask: config.ask },
@@ -179,6 +179,9 @@ class Run {
     }
     const report = this.report();
     await this.letGo();
+    for (const { domain, counters, worker } of report.snapshot.domains) {
+      log.debug({ domain, counters, worker }, `counters of domain ${domain}`);
+    }
     if (hooks.summary) hooks.summary(this.plan, report);
     else process.stdout.write(summaryTable(this.plan, report));
     return this.exitCode(this.link.exitInfo());

@@ -5,21 +5,22 @@ import type { HeldTasks } from '../shm/held-tasks.js';
 import { WORKER_STAT } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 import type { StandingOrders } from '../shm/standing-orders.js';
-import type { TaskView } from '../shm/task-view.js';
 import type { WorkerStatus } from '../shm/worker-status.js';
 
 /** DecisionSink carries a policy's decisions to the ring, each with the names of the wait it answers. */
 export class DecisionSink implements Decisions {
+  readonly keyNs: Float64Array;
   private room = 0;
 
   constructor(
     private readonly ring: DecisionRing,
     private readonly held: HeldTasks,
     private readonly orders: StandingOrders,
-    private readonly tasks: TaskView,
     private readonly status: WorkerStatus,
     private readonly leavesOrders: boolean,
-  ) {}
+  ) {
+    this.keyNs = new Float64Array(held.nrSlots).fill(0);
+  }
 
   /** open allows decisions up to the ring's room, and returns that room. */
   open(): number {
@@ -27,13 +28,13 @@ export class DecisionSink implements Decisions {
     return this.room;
   }
 
-  publish(slot: Slot, keyNs: number, sliceUs: number, cpu: number, flags: number): boolean {
+  publish(slot: Slot, sliceUs: number, cpu: number, flags: number): boolean {
     if (this.room <= 0 || !this.held.drop(slot)) {
       this.status.countEvent(WORKER_STAT.POLICY_ERRORS);
       return false;
     }
     this.room--;
-    this.ring.put(slot, this.held.enq(slot), this.held.generation(slot), cpu, sliceUs, keyNs, flags);
+    this.ring.put(slot, this.held.enq(slot), this.held.generation(slot), this.keyNs, sliceUs, cpu, flags);
     return true;
   }
 
@@ -49,8 +50,7 @@ export class DecisionSink implements Decisions {
     flags: number,
   ): boolean {
     if (!this.leavesOrders || !this.held.holds(slot)) return false;
-    const expiresMs = this.tasks.enqueuedNs(slot) / 1e6 + validMs;
-    this.orders.leave(slot, wakes, expiresMs, lagUs, offsetUs, execCapUs, sliceUs, cpu, flags);
+    this.orders.leave(slot, wakes, validMs, lagUs, offsetUs, execCapUs, sliceUs, cpu, flags);
     return true;
   }
 }

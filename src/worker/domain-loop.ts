@@ -52,7 +52,7 @@ export class DomainLoop {
     const view = new TaskView(arena, this.held);
     const orders = new StandingOrders(arena);
     const leavesOrders = settings.ask !== 'always';
-    this.sink = new DecisionSink(this.decisions, this.held, orders, view, this.status, leavesOrders);
+    this.sink = new DecisionSink(this.decisions, this.held, orders, this.status, leavesOrders);
     const context: PolicyContext = {
       domain: settings.domain,
       nrCpus: place.nrCpus,

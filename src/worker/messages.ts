@@ -26,16 +26,9 @@ export interface WorkerTask {
   readonly port: MessagePort;
 }
 
-/** ThreadFaults are page faults of a worker since its loop began. */
-export interface ThreadFaults {
-  readonly minor: number;
-  readonly major: number;
-}
-
 /** WorkerResult is how a worker ended in good order. */
 export interface WorkerResult {
   readonly reason: StopReason;
-  readonly faults: ThreadFaults;
 }
 
 /** WorkerMessage is what a worker posts on its port. */

@@ -29,8 +29,6 @@ export interface RunOptions {
   readonly policyName: string;
 }
 
-/** Housekeeping is done once in so many turns. */
-const HOUSEKEEPING_TURNS = 128;
 
 /** A spinning worker looks so many times before it counts as one turn. */
 const SPIN_LOOKS = 256;
@@ -65,7 +63,6 @@ function runLoop({ loop, control, wait, port }: RunOptions): void {
     else pollTurn(loop, port);
     // Taken back before the look below, so that a request made after the look is not lost.
     loop.status.woken();
-    if ((turn & (HOUSEKEEPING_TURNS - 1)) === 0) port.housekeeping();
   } while (!mustStop(control));
 }
 

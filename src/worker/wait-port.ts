@@ -4,11 +4,7 @@ export interface WaitPort {
   readonly yieldThread: () => void;
   /** block sleeps until the kernel side rings, or a time-out of some 100 ms passes. For `poll`. */
   readonly block: () => void;
-  /** housekeeping is called once in a while; it may cost a microsecond. */
-  readonly housekeeping: () => void;
 }
-
-const nothing = (): void => undefined;
 
 /**
  * makeWaitPort makes every port, so that all have one shape: warm-up uses two of its own, after which the loop's calls are
@@ -17,7 +13,6 @@ const nothing = (): void => undefined;
 export function makeWaitPort(
   yieldThread: () => void,
   block: () => void = yieldThread,
-  housekeeping: () => void = nothing,
 ): WaitPort {
-  return { yieldThread, block, housekeeping };
+  return { yieldThread, block };
 }

@@ -2,17 +2,28 @@
  * Runs the very code that will schedule (loop, rings, policy, waiting) on synthetic tasks in private memory, before
  * attach: cold code takes 2 to 20 us per decision, and its compilation allocates and faults.
  */
+import { getHeapStatistics } from 'node:v8';
 import { SimFeed } from '../kernel/sim-feed.js';
 import { commandStop, createControl } from './control.js';
 import { BATCH_TASKS, DomainLoop, type DomainSettings } from './domain-loop.js';
 import { policyError, runDomain, type StopReason, type WaitMode } from './run.js';
 import { makeWaitPort } from './wait-port.js';
 
-/** Synthetic tasks in all; the compiler is done after some 10,000. */
-const WARM_UP_TASKS = 40_000;
-const ROUNDS = 8;
+/**
+ * Yields per round. What is done once per turn must get hot as well, not only what is done per task; a spinning worker
+ * takes many turns between two yields.
+ */
+const YIELDS_PER_ROUND: Record<WaitMode, number> = { park: 6000, poll: 6000, spin: 400 };
+const ROUNDS_MIN = 8;
+/** In an emulated machine the compiler's thread may need seconds. */
+const ROUNDS_MAX = 80;
 /** Between rounds the compiler's own thread gets time to finish and install what it made. */
 const PAUSE_MS = 2;
+const PAUSE_MAX_MS = 50;
+/** Compiled code allocates nothing over half a round; looking at the heap does a little. */
+const HOT_BYTES = 2048;
+/** A multiple of both halves' largest size (supervisor/run.ts sets it). */
+const YOUNG_GENERATION_BYTES = 16 * 2 ** 20;
 const SLOTS = 256;
 /** Half the rounds begin just before the positions wrap, so that compiled code knows both sides of 2^31 and 2^32. */
 const BEFORE_WRAP = 2 ** 32 - 1000;
@@ -22,42 +33,68 @@ export interface WarmUpOptions extends DomainSettings {
 }
 
 /**
- * warmUp compiles the hot path. It blocks this thread for some 30 ms, so it belongs in a worker.
+ * warmUp compiles the hot path: round after round until one allocates nothing, which interpreted code always does. It
+ * blocks this thread for some 100 ms, so it belongs in a worker.
  *
  * @returns the error when the policy failed on the synthetic tasks already.
  */
 export function warmUp(options: WarmUpOptions): StopReason | undefined {
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let round = 0; round < ROUNDS; round++) {
-    const reason = warmUpRound(options, round);
+  touchYoungGeneration();
+  for (let round = 0, hot = 0; round < ROUNDS_MAX && (round < ROUNDS_MIN || hot < 2); round++) {
+    const { reason, grownBytes } = warmUpRound(options, round);
     if (reason.kind === 'policy-error') return reason;
-    Atomics.wait(pause, 0, 0, PAUSE_MS);
+    hot = grownBytes < HOT_BYTES ? hot + 1 : 0;
+    Atomics.wait(pause, 0, 0, Math.min(PAUSE_MS * (round + 1), PAUSE_MAX_MS));
   }
   return undefined;
 }
 
-function warmUpRound(options: WarmUpOptions, round: number): StopReason {
+/** touchYoungGeneration goes round both halves of the young generation, so that their pages are there from then on. */
+function touchYoungGeneration(): void {
+  const keep: number[][] = [];
+  for (let index = 0; index < YOUNG_GENERATION_BYTES / 1024; index++) keep[index & 7] = new Array<number>(128).fill(index);
+}
+
+interface Round {
+  readonly reason: StopReason;
+  /** Heap growth over the second half of the round; no number when a collection fell into it. */
+  readonly grownBytes: number;
+}
+
+function warmUpRound(options: WarmUpOptions, round: number): Round {
   const feed = new SimFeed(SLOTS, (round & 1) === 0 ? 0 : BEFORE_WRAP);
   const control = createControl();
   let turns = 0;
+  let heapAtHalf = 0;
+  let heapAtEnd = 0;
+  const last = YIELDS_PER_ROUND[options.wait];
   const turn = (): void => {
     turns++;
     feed.drain();
     feed.setIdle(turns & 1);
-    // Empty turns, single tasks and full batches.
-    if (turns % 5 !== 0) feed.push(1 + ((turns * 29) % BATCH_TASKS));
-    if (feed.decided >= WARM_UP_TASKS / ROUNDS || turns > WARM_UP_TASKS) commandStop(control);
+    // Full batches, small ones and empty turns.
+    feed.push(turns % 16 === 0 ? BATCH_TASKS : turns & 3);
+    if (turns === last >> 1) heapAtHalf = heapBytes();
+    if (turns < last) return;
+    heapAtEnd = heapBytes();
+    commandStop(control);
   };
   // Different functions, so that the compiled calls are not specialised for one of them.
   const again = (): void => {
     turn();
   };
-  const port = (round & 2) === 0 ? makeWaitPort(turn) : makeWaitPort(again, again, () => (turns |= 0));
+  const port = (round & 2) === 0 ? makeWaitPort(turn) : makeWaitPort(again, again);
   let loop: DomainLoop;
   try {
     loop = new DomainLoop(feed.arena, { ...options, domain: 0 });
   } catch (error) {
-    return policyError(options.policy.name, error);
+    return { reason: policyError(options.policy.name, error), grownBytes: NaN };
   }
-  return runDomain({ loop, control, wait: options.wait, port, policyName: options.policy.name });
+  const reason = runDomain({ loop, control, wait: options.wait, port, policyName: options.policy.name });
+  return { reason, grownBytes: heapAtEnd < heapAtHalf ? NaN : heapAtEnd - heapAtHalf };
+}
+
+function heapBytes(): number {
+  return getHeapStatistics().used_heap_size;
 }

@@ -3,18 +3,19 @@ import type { NativeAddon, SessionId } from '../kernel/native-addon.js';
 import { native } from '../kernel/native.js';
 import { loadPolicy } from '../policy/load.js';
 import type { PolicyDefinition } from '../policy/policy.js';
-import { openArena } from '../shm/arena.js';
-import { WORKER_ARGS, WORKER_STAT } from '../shm/layout.generated.js';
-import type { WorkerStatus } from '../shm/worker-status.js';
+import { openArena, touchPages } from '../shm/arena.js';
+import { WORKER_ARGS } from '../shm/layout.generated.js';
 import { waitForCommand } from './control.js';
 import { DomainLoop } from './domain-loop.js';
-import type { ThreadFaults, WorkerMessage, WorkerResult, WorkerTask } from './messages.js';
+import type { WorkerMessage, WorkerResult, WorkerTask } from './messages.js';
 import { policyError, runDomain, type StopReason } from './run.js';
 import { makeWaitPort } from './wait-port.js';
 import { warmUp } from './warm-up.js';
 
 /** A blocked worker looks up this often, for its progress word's sake. */
 const BLOCK_MS = 100;
+/** Calls of the port's own functions before the loop, so that they are compiled by then. */
+const WARM_UP_CALLS = 10_000;
 
 /**
  * runWorker runs one domain on this thread:
@@ -41,18 +42,17 @@ export async function runWorker(task: WorkerTask): Promise<WorkerResult> {
 }
 
 function runLoaded(addon: NativeAddon, task: WorkerTask, policy: PolicyDefinition): WorkerResult {
-  const noFaults: ThreadFaults = { minor: 0, major: 0 };
   const failure = warmUp({ ...task, policy });
-  if (failure !== undefined) return { reason: failure, faults: noFaults };
+  if (failure !== undefined) return { reason: failure };
   const arena = openArena(addon.sessionMemory(task.session, task.memoryBytes));
+  touchPages(arena);
   let loop: DomainLoop;
   try {
     loop = new DomainLoop(arena, { ...task, policy });
   } catch (error) {
-    return { reason: policyError(policy.name, error), faults: noFaults };
+    return { reason: policyError(policy.name, error) };
   }
   const control = new Int32Array(task.control);
-  const faults = new FaultCounter(addon, loop.status);
   const port = makeWaitPort(
     () => {
       addon.yieldThread();
@@ -60,23 +60,21 @@ function runLoaded(addon: NativeAddon, task: WorkerTask, policy: PolicyDefinitio
     () => {
       addon.doorbellWait(task.session, task.domain, BLOCK_MS);
     },
-    () => {
-      faults.update();
-    },
   );
+  for (let call = 0; call < WARM_UP_CALLS; call++) {
+    port.yieldThread();
+  }
   const tid = register(addon, task.session, task.domain, true);
   let reason: StopReason = { kind: 'requested' };
   try {
     post(task, { kind: 'ready', domain: task.domain, tid });
     if (waitForCommand(control)) {
-      faults.start();
       reason = runDomain({ loop, control, wait: task.wait, port, policyName: policy.name });
-      faults.update();
     }
   } finally {
     register(addon, task.session, task.domain, false);
   }
-  return { reason, faults: faults.sinceStart() };
+  return { reason };
 }
 
 /** register tells the kernel side that this thread is, or no longer is, a domain's worker. It returns the thread id. */
@@ -93,33 +91,4 @@ function register(addon: NativeAddon, session: SessionId, domain: number, regist
 
 function post(task: WorkerTask, message: WorkerMessage): void {
   task.port.postMessage(message);
-}
-
-/** FaultCounter keeps this thread's page faults since the loop began in the domain's statistics. */
-class FaultCounter {
-  private readonly now = new Float64Array(2);
-  private readonly first = new Float64Array(2);
-
-  constructor(
-    private readonly addon: NativeAddon,
-    private readonly status: WorkerStatus,
-  ) {}
-
-  /** start runs update once first, so that its own first faults are not counted. */
-  start(): void {
-    this.update();
-    this.addon.pageFaultsInto(this.first);
-    this.update();
-  }
-
-  /** update allocates nothing. */
-  update(): void {
-    this.addon.pageFaultsInto(this.now);
-    this.status.setStatistic(WORKER_STAT.MINOR_FAULTS, this.now[0] - this.first[0]);
-    this.status.setStatistic(WORKER_STAT.MAJOR_FAULTS, this.now[1] - this.first[1]);
-  }
-
-  sinceStart(): ThreadFaults {
-    return { minor: this.now[0] - this.first[0], major: this.now[1] - this.first[1] };
-  }
 }

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,13 @@ export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures
 
 /** Compiled fixtures in a folder of their own, gone after `remove`. */
 export class BpfObjects {
-  readonly folder = mkdtempSync(join(tmpdir(), 'nodeland-bpf-'));
+  readonly folder: string;
+
+  /** @param parent where the folder is made: a sandbox sees the checkout, not the host's /tmp. */
+  constructor(parent = tmpdir()) {
+    mkdirSync(parent, { recursive: true });
+    this.folder = mkdtempSync(join(parent, 'nodeland-bpf-'));
+  }
 
   compile(name: string): string {
     const target = join(this.folder, `${name}.bpf.o`);

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -94,9 +95,13 @@ describe('opening', () => {
     expect(refused(() => open(probe, { constants: { question: 1 } }))).toMatchObject({ code: 'ENOENT' });
   });
 
-  test('with ops says so when the kernel has no sched_ext', (context) => {
-    if (native().kernelHas('struct', 'sched_ext_ops')) context.skip('this kernel has sched_ext');
-    const error = refused(() => open(probe, { ops: { map: 'probe' } }));
+  test('with ops needs a kernel with sched_ext, and says so', () => {
+    const withOps = () => open(probe, { ops: { map: 'probe' } });
+    if (native().kernelHas('struct', 'sched_ext_ops')) {
+      expect(withOps()).toBeGreaterThan(0);
+      return;
+    }
+    const error = refused(withOps);
     expect(error.code).toMatch(/^E(OPNOTSUPP|NOTSUP)$/);
     expect(error.message).toContain('no sched_ext');
   });
@@ -111,6 +116,19 @@ describe('loading', () => {
     const session = opened();
     expect(refused(() => native().loadSession(session))).toMatchObject({ code: 'EALREADY' });
     alloc(session);
+  });
+
+  test('without privilege is refused with what is missing', () => {
+    // The object is read first: a folder of root's may be closed to the other user.
+    const script = `
+      const native = require('node-gyp-build')(${JSON.stringify(process.cwd())});
+      const session = native.openSession({ objectPath: ${JSON.stringify(probe)}, arenaBytes: 4096 });
+      process.setgroups([]); process.setgid(65534); process.setuid(65534);
+      try { native.loadSession(session); } catch ({ code, message }) { console.log(code, message); }
+      console.log(native.lockMemory().refused > 0);`;
+    const child = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+    expect(child.stdout).toMatch(/^EPERM .*CAP_BPF.*\ntrue\n$/);
+    expect(child.status).toBe(0);
   });
 
   test('carries the verifier log when the verifier says no, and cannot be repeated', () => {

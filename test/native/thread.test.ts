@@ -58,8 +58,17 @@ test("the running kernel's enums, structs and functions are known by name", () =
   expect(() => native().kernelHas('union' as never, 'x')).toThrow(TypeError);
 });
 
-test('a thread is refused SCHED_EXT by a kernel without it', (context) => {
-  if (native().kernelHas('struct', 'sched_ext_ops')) context.skip('this kernel has sched_ext');
-  expect(() => native().schedExtSelf(true)).toThrow('no sched_ext');
+test('a thread goes into SCHED_EXT and back, where the kernel has it', () => {
+  const policy = (): string => {
+    const stat = readFileSync(`/proc/self/task/${native().threadId()}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')')).split(' ')[39];
+  };
+  if (native().kernelHas('struct', 'sched_ext_ops')) {
+    native().schedExtSelf(true);
+    expect(policy()).toBe('7');
+  } else {
+    expect(() => native().schedExtSelf(true)).toThrow('no sched_ext');
+  }
   native().schedExtSelf(false);
+  expect(policy()).toBe('0');
 });

@@ -14,7 +14,7 @@ export class SlotFifo {
   constructor(nrSlots: number) {
     let capacity = 1;
     while (capacity < nrSlots) capacity *= 2;
-    this.ring = new Uint32Array(capacity);
+    this.ring = new Uint32Array(capacity).fill(0);
     this.mask = capacity - 1;
   }
 

@@ -2,37 +2,60 @@
 import type { Slot } from '../../shm/slot.js';
 
 /**
- * SlotHeap is a run queue ordered by (key, order of arrival): a binary heap in preallocated typed arrays. push and pop
- * are O(log n), the rest O(1). It holds each slot at most once. Keys are read from an array indexed by slot that the
- * owner fills before it pushes and leaves alone while the slot is queued: a number passed as an argument may get boxed.
+ * SlotHeap is a run queue ordered by (key, order of arrival): a binary heap in preallocated typed arrays that sorts only
+ * when it is asked to. push, at and clear are O(1), pop is O(log n) plus what was pushed since the last pop, at O(log n)
+ * each. It holds each slot at most once. Keys are read from an array indexed by slot, which the owner fills before it
+ * pushes and leaves alone while the slot is queued.
  */
 export class SlotHeap {
   size = 0;
+  /** Entries below this are a heap; the others are as they came. */
+  private ordered = 0;
   private readonly keyOf: Float64Array;
-  private readonly keys: Float64Array;
   private readonly slots: Uint32Array;
+  private readonly keys: Float64Array;
   /** Order of arrival, int32 with wrap-around: only differences count, and fewer than 2^31 are queued. */
   private readonly arrivals: Int32Array;
   private arrival = 0;
 
   constructor(nrSlots: number, keyOf: Float64Array) {
     this.keyOf = keyOf;
-    this.keys = new Float64Array(nrSlots);
-    this.slots = new Uint32Array(nrSlots);
-    this.arrivals = new Int32Array(nrSlots);
+    // fill touches the pages, which a new array does not.
+    this.slots = new Uint32Array(nrSlots).fill(0);
+    this.keys = new Float64Array(nrSlots).fill(0);
+    this.arrivals = new Int32Array(nrSlots).fill(0);
   }
 
-  /** first is the slot that pop would return. The heap must not be empty. */
-  first(): Slot {
-    return this.slots[0] as Slot;
-  }
-
-  /** push adds a slot that is not in the heap, at keyOf[slot]. */
+  /** push adds a slot that is not queued. */
   push(slot: Slot): void {
+    this.slots[this.size++] = slot;
+  }
+
+  /** at looks at the index-th slot, in no particular order; for an owner who takes all of them and then clears. */
+  at(index: number): Slot {
+    return this.slots[index] as Slot;
+  }
+
+  clear(): void {
+    this.size = 0;
+    this.ordered = 0;
+  }
+
+  /** pop takes the slot with the smallest key, the earliest of equals. The queue must not be empty. */
+  pop(): Slot {
+    while (this.ordered < this.size) this.siftUp(this.ordered++);
+    const top = this.slots[0] as Slot;
+    this.ordered = --this.size;
+    if (this.size > 0) this.siftDown();
+    return top;
+  }
+
+  private siftUp(from: number): void {
     const { keys, slots, arrivals } = this;
+    const slot = slots[from];
     const key = this.keyOf[slot];
-    let hole = this.size++;
-    // A newcomer arrived after everything queued, so equal keys stay where they are.
+    let hole = from;
+    // A newcomer arrived after all that are ordered, so equal keys stay where they are.
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
       if (keys[parent] <= key) break;
@@ -47,11 +70,10 @@ export class SlotHeap {
     this.arrival = (this.arrival + 1) | 0;
   }
 
-  /** pop takes the slot with the smallest key, the earliest of equals. The heap must not be empty. */
-  pop(): Slot {
+  /** The entry just behind the heap takes the place of the one at the top. */
+  private siftDown(): void {
     const { keys, slots, arrivals } = this;
-    const top = slots[0] as Slot;
-    const last = --this.size;
+    const last = this.size;
     const key = keys[last];
     const arrival = arrivals[last];
     let hole = 0;
@@ -74,6 +96,5 @@ export class SlotHeap {
     keys[hole] = key;
     slots[hole] = slots[last];
     arrivals[hole] = arrival;
-    return top;
   }
 }

@@ -1,0 +1,30 @@
+/** `npm run bench -- NAME`: the benchmarks. They print figures; none of them passes or fails by speed. */
+import { Command, CommanderError } from 'commander';
+import { EXIT, UserError } from '../src/cli/errors.js';
+import { isNativeError } from '../src/kernel/native-addon.js';
+import { transportCommand } from './transport.js';
+
+const program = new Command('bench').description('Measures nodeland.').addCommand(transportCommand());
+// commander starts this one itself, with the arguments that follow.
+program.command('loop', 'nanoseconds per decision in the worker, on synthetic tasks', {
+  executableFile: 'loop.js',
+});
+for (const command of [program, ...program.commands]) command.exitOverride();
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+function report(error: unknown): number {
+  // commander has printed its message.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (isNativeError(error, 'EPERM')) {
+    process.stderr.write(`bench: ${error.message}\n`);
+    return EXIT.privilege;
+  }
+  if (!(error instanceof UserError)) throw error;
+  process.stderr.write(`bench: ${error.message}\n`);
+  return error.exitCode;
+}

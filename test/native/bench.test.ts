@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+import { whyNoBpf } from './bpf-objects.js';
+
+const main = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url));
+const bench = (...args: string[]) => spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+const figure = {
+  n: 2,
+  median: expect.any(Number) as number,
+  min: expect.any(Number) as number,
+  max: expect.any(Number) as number,
+};
+const figures = (middle: string) => ({ push: figure, [middle]: figure, drain: figure, total: figure });
+
+describe('npm run bench -- transport', () => {
+  test("measures both transports in turns and gives the ratio of libbpf's to nodeland's", (context) => {
+    const missing = existsSync(main) ? whyNoBpf() : 'the benchmarks are not built';
+    if (missing !== undefined) context.skip(missing);
+    const { stdout, stderr, status } = bench(
+      ...['transport', '--json', '--rounds', '2', '--tasks', '256', '--pings', '200'],
+    );
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    const report = JSON.parse(stdout) as {
+      ratio: number;
+      nodeland: { total: { median: number } };
+      libbpf: { total: { median: number } };
+      roundTripNs: { n: number; lost: number; p50: number; p99: number; p999: number } | null;
+    };
+    expect(report).toMatchObject({
+      ratio: expect.any(Number) as number,
+      nodeland: { ...figures('decide'), vtime: figures('decide') },
+      libbpf: { ...figures('consume'), bare: figures('consume'), byPid: figures('consume') },
+      machine: { node: process.version, libbpf: expect.stringMatching(/^v\d/) as string },
+    });
+    expect(report.ratio).toBeGreaterThan(0);
+    expect(report.nodeland.total.median).toBeGreaterThan(1);
+    expect(report.libbpf.total.median).toBeGreaterThan(1);
+    const trip = report.roundTripNs;
+    if (trip !== null) {
+      expect(trip.n + trip.lost).toBe(200);
+      expect(trip.p50).toBeLessThanOrEqual(trip.p99);
+      expect(trip.p99).toBeLessThanOrEqual(trip.p999);
+    }
+  });
+
+  test('refuses numbers it cannot use', () => {
+    const { status, stderr } = bench('transport', '--rounds', 'many');
+    expect(status).toBe(64);
+    expect(stderr).toContain('expected a whole number from 1');
+  });
+});

@@ -1,0 +1,184 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { setUpSimMemory } from '../../src/kernel/sim-memory.js';
+import { SimDecisionConsumer, SimTaskProducer } from '../../src/kernel/sim-rings.js';
+import { type Arena, ArenaError, domainPlace, openArena } from '../../src/shm/arena.js';
+import { DecisionRing } from '../../src/shm/decision-ring.js';
+import { DOMAIN, HEADER, LIMIT, SLOT } from '../../src/shm/layout.generated.js';
+import { slot } from '../../src/shm/slot.js';
+import { TaskRing } from '../../src/shm/task-ring.js';
+
+const RING = 16;
+
+function memory(firstPosition = 0): Arena {
+  return setUpSimMemory({
+    domains: [{ cpus: [0, 1] }],
+    nrSlots: 64,
+    taskRingSize: RING,
+    decisionRingSize: RING,
+    firstPosition,
+  });
+}
+
+function takeAll(ring: TaskRing, limit: number): number[] {
+  const count = ring.committed(limit);
+  const slots = Array.from({ length: count }, (_, index) => Number(ring.slot(ring.entry(index))));
+  ring.release(count);
+  return slots;
+}
+
+/** Positions that wrap soon, past 2^31 and past 2^32, and ordinary ones. */
+const firstPosition = fc.oneof(
+  fc.constant(0),
+  fc.integer({ min: -40, max: 40 }).map((offset) => (2 ** 32 + offset) >>> 0),
+  fc.integer({ min: -40, max: 40 }).map((offset) => 2 ** 31 + offset),
+);
+
+describe('the task ring', () => {
+  it('delivers every task once and in order, whatever the batches, and refuses when it is full', () => {
+    const steps = fc.array(fc.record({ push: fc.nat(20), take: fc.nat(20) }), { maxLength: 60 });
+    fc.assert(
+      fc.property(firstPosition, steps, (first, turns) => {
+        const arena = memory(first);
+        const producer = new SimTaskProducer(arena, 0);
+        const ring = new TaskRing(arena, domainPlace(arena, 0));
+        const waiting: number[] = [];
+        let next = 0;
+        for (const { push, take } of turns) {
+          for (let i = 0; i < push; i++) {
+            const fits = waiting.length <= RING - 2;
+            expect(producer.push(slot(next % 64), 0)).toBe(fits);
+            if (fits) waiting.push(next % 64);
+            next++;
+          }
+          expect(takeAll(ring, take)).toEqual(waiting.splice(0, take));
+        }
+        expect(takeAll(ring, 64)).toEqual(waiting);
+        expect(ring.committed(64)).toBe(0);
+      }),
+    );
+  });
+
+  it('waits for an entry that was handed out but not committed, and keeps order behind it', () => {
+    fc.assert(
+      fc.property(firstPosition, fc.integer({ min: 0, max: 5 }), (first, late) => {
+        const arena = memory(first);
+        const producer = new SimTaskProducer(arena, 0);
+        const ring = new TaskRing(arena, domainPlace(arena, 0));
+        const positions = Array.from({ length: 6 }, () => (producer.reserve(), producer.position));
+        positions.forEach((position, index) => {
+          producer.fill(position, slot(index), 0);
+          if (index !== late) producer.commit(position);
+        });
+        expect(takeAll(ring, 64)).toEqual([0, 1, 2, 3, 4, 5].slice(0, late));
+        expect(ring.ready()).toBe(false);
+        producer.commit(positions[late]);
+        expect(ring.ready()).toBe(true);
+        expect(takeAll(ring, 64)).toEqual([0, 1, 2, 3, 4, 5].slice(late));
+      }),
+    );
+  });
+
+  it('carries enqueue count, generation and flags', () => {
+    const arena = memory();
+    const at = arena.slotsWord + 7 * SLOT.words;
+    arena.words[at + SLOT.word.enq] = 0xfffffffe;
+    arena.words[at + SLOT.word.generation] = 0xbeef;
+    new SimTaskProducer(arena, 0).push(slot(7), 5);
+    const ring = new TaskRing(arena, domainPlace(arena, 0));
+    expect(ring.committed(1)).toBe(1);
+    const entry = ring.entry(0);
+    expect([ring.slot(entry), ring.enq(entry), ring.stamp(entry)]).toEqual([7, 0xfffffffe, 0x5beef]);
+  });
+});
+
+describe('the decision ring', () => {
+  it('delivers every decision once, in order and unchanged, and knows its room', () => {
+    const steps = fc.array(fc.record({ put: fc.nat(20), take: fc.nat(20) }), { maxLength: 60 });
+    const key = fc.maxSafeInteger().map(Math.abs);
+    fc.assert(
+      fc.property(firstPosition, steps, key, (first, turns, baseKey) => {
+        const arena = memory(first);
+        const ring = new DecisionRing(arena, domainPlace(arena, 0));
+        const consumer = new SimDecisionConsumer(arena, 0);
+        const keyNs = new Float64Array(64);
+        const waiting: { id: number; key: number }[] = [];
+        let id = 0;
+        for (const { put, take } of turns) {
+          const room = Math.min(ring.room(put), put);
+          expect(room).toBe(Math.min(put, RING - waiting.length));
+          for (let i = 0; i < room; i++) {
+            const which = slot(id % 64);
+            keyNs[which] = Math.floor(baseKey / (id + 1));
+            ring.put(which, id, id & 0xffff, keyNs, 100 + id, id & 1023, id & 1);
+            waiting.push({ id, key: keyNs[which] });
+            id++;
+          }
+          expect(consumer.take()).toBe(waiting.length > room && take >= 0 ? check(consumer, waiting) : false);
+          ring.publish();
+          for (let i = 0; i < take && waiting.length > 0; i++) {
+            expect(consumer.take()).toBe(true);
+            check(consumer, waiting);
+          }
+        }
+      }),
+    );
+  });
+
+  it('shows nothing before publish', () => {
+    const arena = memory();
+    const ring = new DecisionRing(arena, domainPlace(arena, 0));
+    const consumer = new SimDecisionConsumer(arena, 0);
+    ring.put(slot(1), 1, 1, new Float64Array(64), 0, LIMIT.CPU_ANY, 0);
+    expect(consumer.take()).toBe(false);
+    expect(ring.publish()).toBe(1);
+    expect(ring.publish()).toBe(0);
+    expect(consumer.take()).toBe(true);
+    expect(consumer.cpu).toBe(LIMIT.CPU_ANY);
+  });
+
+  it('has no room when the head it reads is nonsense', () => {
+    const arena = memory();
+    const place = domainPlace(arena, 0);
+    const ring = new DecisionRing(arena, place);
+    for (const head of [1, 12345, 0x80000000, 0xffffff00]) {
+      arena.words[place.domainWord + DOMAIN.word.decisionHead] = head;
+      expect(ring.room(RING + 1)).toBe(0);
+    }
+  });
+});
+
+function check(consumer: SimDecisionConsumer, waiting: { id: number; key: number }[]): true {
+  const expected = waiting.shift()!;
+  expect({
+    slot: consumer.slot,
+    enq: consumer.enq,
+    generation: consumer.generation,
+    cpu: consumer.cpu,
+    sliceUs: consumer.sliceUs,
+    key: consumer.key[0],
+    flags: consumer.flags,
+  }).toEqual({
+    slot: expected.id % 64,
+    enq: expected.id,
+    generation: expected.id & 0xffff,
+    cpu: expected.id & 1023,
+    sliceUs: 100 + expected.id,
+    key: expected.key,
+    flags: expected.id & 1,
+  });
+  return true;
+}
+
+describe('opening the memory', () => {
+  it('refuses memory that is not set up, or whose header points outside', () => {
+    expect(() => openArena(new ArrayBuffer(1 << 16))).toThrow(ArenaError);
+    const outside = memory().words;
+    outside[HEADER.word.slotsOff] = outside.length * 4;
+    expect(() => openArena(outside.buffer)).toThrow(/slot table/);
+    const ring = memory();
+    ring.words[domainPlace(ring, 0).domainWord + DOMAIN.word.taskRingSize] = 12;
+    expect(() => domainPlace(ring, 0)).toThrow(/power of two/);
+    expect(() => domainPlace(memory(), 1)).toThrow(/no domain 1/);
+  });
+});
