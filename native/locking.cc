@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <linux/mempolicy.h>
 #include <map>
 #include <mutex>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace nodeland {
@@ -69,6 +71,16 @@ void LockRange(AddressRange range, const std::string &name, LockReport &report) 
                             " bytes): " + ErrnoName(error) + ", " + std::strerror(error));
 }
 
+// Automatic NUMA balancing takes pages away for a moment to see who touches them; a worker would fault on each.
+// It leaves memory with a policy of its own alone. "Local" is what the memory had anyway. Refused: no harm.
+void KeepFromBalancing(const Mapping &mapping) {
+#ifdef SYS_mbind
+  syscall(SYS_mbind, mapping.range.begin, mapping.range.size(), MPOL_LOCAL, nullptr, 0UL, 0U);
+#else
+  (void)mapping;
+#endif
+}
+
 // V8's memory may lie right beside a stack and be one mapping with it: only the stack's own bytes are locked.
 void LockStacks(const Mapping &mapping, LockReport &report) {
   for (const auto &[thread, stack] : stacks) {
@@ -88,6 +100,7 @@ LockReport LockMemory(const std::vector<AddressRange> &arenas) {
   for (const Mapping &mapping : OwnMappings()) {
     if (!mapping.readable)
       continue;
+    KeepFromBalancing(mapping);
     if (IsFile(mapping) || mapping.name == "[heap]" || mapping.name == "[stack]")
       LockRange(mapping.range, mapping.name, report);
     else if (IsAnonymous(mapping) && mapping.writable)

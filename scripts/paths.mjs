@@ -10,3 +10,5 @@ export const kernelsDir = join(cacheDir, 'kernels');
 export const vmlinuxHeader = join(cacheDir, 'include', 'vmlinux.h');
 /** libbpf unpacked from a package (include/, lib/libbpf.so.1, lib/libbpf.a), used where the system's own is too old. */
 export const cachedLibbpfDir = join(cacheDir, 'libbpf');
+/** QEMU unpacked from packages (bin/, share/qemu, share/seabios), used where the system's own is too old. */
+export const cachedQemuDir = join(cacheDir, 'qemu');

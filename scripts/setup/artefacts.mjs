@@ -2,15 +2,16 @@
 // kernels the sandbox boots.
 import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { cacheDir, cachedLibbpfDir, kernelsDir, vmlinuxHeader } from '../paths.mjs';
+import { cacheDir, cachedLibbpfDir, cachedQemuDir, kernelsDir, vmlinuxHeader } from '../paths.mjs';
 import { Stop } from '../run.mjs';
 import { openSuite } from './archive.mjs';
 import { dpkgArchitecture } from './machine.mjs';
-import { hasCachedLibbpf, needsCachedLibbpf } from './requirements.mjs';
+import { hasCachedLibbpf, hasCachedQemu, needsCachedLibbpf, needsCachedQemu } from './requirements.mjs';
 import { moveIntoPlace, withUnpacked } from './unpack.mjs';
 
 const kernelSuite = 'trixie-backports';
-const libbpfSuite = 'bookworm-backports';
+/** Where Debian 12 has newer versions of what it ships. */
+const backports = 'bookworm-backports';
 
 /** The kernel series the sandbox tests run on; the first one is the default. */
 export const kernelSeries = ['7.3', '6.18'];
@@ -43,10 +44,18 @@ export function findMissingArtefacts() {
   const missing = [];
   if (needsCachedLibbpf() && !hasCachedLibbpf()) {
     missing.push({
-      name: `libbpf from ${libbpfSuite}`,
+      name: `libbpf from ${backports}`,
       place: cachedLibbpfDir,
       for: 'build',
       fetch: fetchLibbpf,
+    });
+  }
+  if (needsCachedQemu() && !hasCachedQemu()) {
+    missing.push({
+      name: `QEMU from ${backports}`,
+      place: cachedQemuDir,
+      for: 'sandbox',
+      fetch: fetchQemu,
     });
   }
   if (!existsSync(vmlinuxHeader)) {
@@ -86,8 +95,20 @@ function fetchHeader(open) {
   });
 }
 
+function fetchQemu(open) {
+  const packages = ['qemu-system-x86', 'qemu-system-data', 'seabios'];
+  withUnpacked(open(backports), packages, (tree, result) => {
+    for (const part of ['bin/qemu-system-x86_64', 'share/qemu', 'share/seabios']) {
+      const from = join(tree, 'usr', part);
+      if (!existsSync(from)) packageLacks(packages, part);
+      cpSync(from, join(result, 'qemu', part), { recursive: true, verbatimSymlinks: true });
+    }
+    moveIntoPlace(join(result, 'qemu'), cachedQemuDir);
+  });
+}
+
 function fetchLibbpf(open) {
-  withUnpacked(open(libbpfSuite), ['libbpf-dev', 'libbpf1'], (tree, result) => {
+  withUnpacked(open(backports), ['libbpf-dev', 'libbpf1'], (tree, result) => {
     const files = filesBelow(tree);
     const libraries = [
       ['libbpf.so.1', /\/libbpf\.so\.1\.[\d.]+$/],

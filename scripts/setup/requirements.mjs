@@ -2,7 +2,7 @@
 import { existsSync, openSync, closeSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { capture, findCommand } from '../run.mjs';
-import { cachedLibbpfDir } from '../paths.mjs';
+import { cachedLibbpfDir, cachedQemuDir } from '../paths.mjs';
 import { distribution, hasApt, isArm64 } from './machine.mjs';
 
 /** The oldest libbpf with everything the addon calls. */
@@ -33,6 +33,21 @@ export const hasCachedLibbpf = () => existsSync(join(cachedLibbpfDir, 'lib', 'li
 
 /** Debian 12's own libbpf is too old, and other packages there depend on it: a newer one goes into the cache, not into the system. */
 export const needsCachedLibbpf = () => distribution.codename === 'bookworm' && !hasSystemLibbpf();
+
+/**
+ * The oldest QEMU whose deterministic mode shares instructions out evenly among CPUs; before 8.1 each runs for a whole
+ * timer tick in its turn, and latencies measured there say nothing.
+ */
+const minQemu = { major: 8, minor: 1 };
+
+/** Debian 12 has an older QEMU; a newer one goes into the cache beside it. */
+export function needsCachedQemu() {
+  if (distribution.codename !== 'bookworm' || isArm64) return false;
+  const [, major, minor] = /version (\d+)\.(\d+)/.exec(capture(qemu.name, ['--version']) ?? '') ?? [];
+  return major === undefined || Number(major) < minQemu.major || (Number(major) === minQemu.major && Number(minor) < minQemu.minor);
+}
+
+export const hasCachedQemu = () => existsSync(join(cachedQemuDir, 'bin', qemu.name));
 
 /** The keys of the archive that the sandbox kernels come from; Debian 12 got them in a point release. */
 function hasArchiveKeys() {

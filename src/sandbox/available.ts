@@ -1,12 +1,16 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type SandboxArch, sandboxArch } from './arch.js';
 import { SandboxError } from './errors.js';
-import { findKernel, type SandboxKernel } from './kernels.js';
+import { cacheFolder, findKernel, type SandboxKernel } from './kernels.js';
 import { findProgram, isStaticProgram } from './programs.js';
 
 /** What a sandbox is made of, found on this host. */
 export interface SandboxParts {
   readonly arch: SandboxArch;
   readonly qemu: string;
+  /** Folders with this QEMU's firmware, where it would not find them by itself. */
+  readonly firmwareFolders: readonly string[];
   readonly busybox: string;
   readonly kernel: SandboxKernel;
 }
@@ -20,12 +24,21 @@ export function findSandboxParts(wantedKernel?: string): SandboxParts {
       'setup',
     );
   }
-  const qemu = findProgram(arch.qemu);
+  const cached = cachedQemu(arch.qemu);
+  const qemu = cached ?? findProgram(arch.qemu);
   if (qemu === undefined) throw missing(arch.qemu, 'QEMU');
   const busybox = findProgram('busybox');
   if (busybox === undefined || !isStaticProgram(busybox))
     throw missing('a statically linked busybox', 'busybox-static');
-  return { arch, qemu, busybox, kernel: findKernel(wantedKernel) };
+  const firmwareFolders =
+    cached === undefined ? [] : ['qemu', 'seabios'].map((name) => join(cached, '../../share', name));
+  return { arch, qemu, firmwareFolders, busybox, kernel: findKernel(wantedKernel) };
+}
+
+/** A newer QEMU that the set-up step has put into the cache where the system's is too old. */
+function cachedQemu(name: string): string | undefined {
+  const file = join(cacheFolder(), 'qemu', 'bin', name);
+  return existsSync(file) ? file : undefined;
 }
 
 /** sandboxAvailable says whether {@link findSandboxParts} would succeed; tests skip with its reason. */

@@ -59,7 +59,7 @@ const HOST_ROOT: Share = { tag: 'host-root', hostPath: '/', readonly: true };
  */
 export async function runInSandbox(options: SandboxOptions): Promise<SandboxResult> {
   if (options.command.length === 0) throw new SandboxError('there is no command to run', 'options');
-  const { arch, qemu, busybox, kernel } = findSandboxParts(options.kernel);
+  const { arch, qemu, firmwareFolders, busybox, kernel } = findSandboxParts(options.kernel);
   const plan = planMachine(options, arch.maxCpus);
   const accel = options.accel ?? 'emulated';
   const cwd = realpathSync(options.cwd ?? process.cwd());
@@ -76,7 +76,10 @@ export async function runInSandbox(options: SandboxOptions): Promise<SandboxResu
     return await runMachine({
       ...options,
       qemu,
-      args: qemuArgs({ arch, plan, accel, kernelFile: kernel.imageFile, shares: [HOST_ROOT, ...shares] }),
+      args: [
+        ...firmwareFolders.flatMap((folder) => ['-L', folder]),
+        ...qemuArgs({ arch, plan, accel, kernelFile: kernel.imageFile, shares: [HOST_ROOT, ...shares] }),
+      ],
       initramfsFd,
       endMark,
       bootTimeoutSeconds: options.bootTimeoutSeconds ?? defaultBootTimeoutSeconds(plan, accel),
