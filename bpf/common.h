@@ -90,6 +90,8 @@ struct domain_state {
 	__u64 last_move_ns;
 	__u64 parked_ns;
 	__u64 kicked_ns; /* 0: no kick under way */
+	__u64 worker_ran_ns; /* the worker's time on its CPU since a task bound there last ran */
+	__u64 guest_since_ns; /* when it last gave its CPU to a task bound there */
 	__u32 rescue_cursor;
 	__u32 worker_due; /* let a parked worker run though its ring is empty */
 	__u32 scratch;

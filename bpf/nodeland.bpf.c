@@ -202,7 +202,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	if (tc->worker) {
-		worker_enqueue(p, tc, cpu, t);
+		worker_enqueue(p, tc, cpu, enq_flags, t);
 		return;
 	}
 	tc->enqueued = t;
@@ -345,14 +345,17 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 
 	tc = prev ? task_of(prev) : NULL;
 	if (cpu == ds->worker_cpu && worker_has_work(ds, dom)) {
-		if (tc && tc->worker && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */)) {
-			/* It has only let us in to look at its decisions. */
-			ds->worker_due = 0;
-			dom->wake_request = 0;
-			set_slice(prev, WORKER_SLICE_NS);
+		bool runs = tc && tc->worker && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */);
+		u64 t = now_ns();
+
+		if (worker_owes_turn(ds, dom, cpu, runs ? t - tc->started : 0) && dsq_move_to_local(DSQ_CPU(cpu))) {
+			ds->guest_since_ns = t;
 			return;
 		}
-		if (dsq_move_to_local(DSQ_WORKER(d))) {
+		if (runs)
+			/* It has only let us in to look at its decisions. */
+			set_slice(prev, WORKER_SLICE_NS);
+		if (runs || dsq_move_to_local(DSQ_WORKER(d))) {
 			ds->worker_due = 0;
 			dom->wake_request = 0;
 			return;
@@ -429,6 +432,8 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 		hist_add(NL_HIST_WAKE, t - tc->woken);
 		tc->woken = 0;
 	}
+	if (p->nr_cpus_allowed == 1 && cpu == domain_state(d)->worker_cpu)
+		domain_state(d)->worker_ran_ns = 0;
 	c->slot = tc->slot;
 	c->key_ns = tc->key;
 	c->weight = tc->weight;
@@ -453,8 +458,10 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 	c->preemptible = 0;
 	if (!tc)
 		return;
-	if (tc->worker)
+	if (tc->worker) {
 		hist_add(NL_HIST_WORKER_RUN, t - tc->started);
+		domain_state(tc->worker - 1)->worker_ran_ns += t - tc->started;
+	}
 	task_charge(tc, t);
 }
 

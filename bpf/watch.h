@@ -78,8 +78,8 @@ static __always_inline void watch_domain(u32 d, u64 t)
 	if (READ_ONCE(dom->parked) && t - ds->parked_ns > PARKED_MAX_NS) {
 		ds->worker_due = 1;
 		scx_bpf_kick_cpu(ds->worker_cpu, KICK_PREEMPT);
-	} else if (READ_ONCE(dom->parked) && (READ_ONCE(dom->wake_request) || !task_ring_empty(dom))) {
-		/* The kick that belonged to it was lost on a CPU that changed hands. */
+	} else if (READ_ONCE(dom->parked) && worker_has_work(ds, dom)) {
+		/* It let a bound task in, or the kick was lost on a CPU that changed hands. */
 		scx_bpf_kick_cpu(ds->worker_cpu, KICK_PREEMPT);
 	}
 	if (!decision_ring_empty(dom) && READ_ONCE(dom->nr_idle))

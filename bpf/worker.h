@@ -18,8 +18,12 @@
 #include "order.h"
 #include "rings.h"
 
-/* A worker that never parks must still let its CPU's bound tasks run. */
+/*
+ * A worker that always has work must still let the tasks bound to its CPU run: after so long it lets one in, and is
+ * not kicked back before that one had its turn.
+ */
 #define WORKER_SLICE_NS (5 * NSEC_PER_MSEC)
+#define GUEST_TURN_NS NSEC_PER_MSEC
 
 struct doorbell {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -55,7 +59,7 @@ static __always_inline void worker_wake(u32 d, struct domain_state *ds, struct n
 		}
 		return;
 	}
-	if (READ_ONCE(dom->parked)) {
+	if (READ_ONCE(dom->parked) && t - ds->guest_since_ns > GUEST_TURN_NS) {
 		count(d, NL_CNT_WORKER_KICKS);
 		if (!ds->kicked_ns)
 			ds->kicked_ns = t;
@@ -63,8 +67,11 @@ static __always_inline void worker_wake(u32 d, struct domain_state *ds, struct n
 	}
 }
 
-/* Step W. The CPU may have been taken offline under the worker: the queue follows the worker, not the plan. */
-static __always_inline void worker_enqueue(struct task_struct *p, struct task *tc, s32 cpu, u64 t)
+/*
+ * Step W. The CPU may have been taken offline under the worker: the queue follows the worker, not the plan. A worker
+ * that did not yield was stopped for something that is to run now, and is found again when that is done.
+ */
+static __always_inline void worker_enqueue(struct task_struct *p, struct task *tc, s32 cpu, u64 enq_flags, u64 t)
 {
 	u32 d = (tc->worker - 1) & (NL_MAX_DOMAINS - 1);
 	struct domain_state *ds = domain_state(d);
@@ -74,8 +81,20 @@ static __always_inline void worker_enqueue(struct task_struct *p, struct task *t
 	ds->parked_ns = t;
 	dsq_insert(p, DSQ_WORKER(d), WORKER_SLICE_NS);
 	__sync_lock_test_and_set(&dom->parked, 1);
-	if (worker_has_work(ds, dom))
+	if ((tc->yielded || (enq_flags & ENQ_LAST)) && worker_has_work(ds, dom) &&
+	    t - ds->guest_since_ns > GUEST_TURN_NS)
 		scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+	tc->yielded = 0;
+}
+
+/* Whether the worker, which has work, should let a task bound to its CPU go first. */
+static __always_inline bool worker_owes_turn(struct domain_state *ds, struct nl_domain __arena *dom, s32 cpu,
+					     u64 running_ns)
+{
+	if (!scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)))
+		return false;
+	return ds->worker_ran_ns + running_ns > WORKER_SLICE_NS ||
+	       (dom->wait_mode != NL_WAIT_PARK && task_ring_empty(dom));
 }
 
 #endif

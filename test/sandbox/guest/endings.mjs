@@ -1,8 +1,21 @@
 // What may go otherwise than well: no privilege, other tasks than SCHED_EXT ones left alone, a policy that throws, an end
-// from outside. `doctor` too, which has to find nothing wrong here.
+// from outside, a BPF object with another memory layout (`node endings.mjs DOCTORED_OBJECT`). `doctor` too, which has to
+// find nothing wrong here.
 import { writeFileSync } from 'node:fs';
-import { guestFile, hackbench, isExt, nodeland, runProgram, scheduleUnder, tell } from './scheduler.mjs';
+import { fileURLToPath } from 'node:url';
+import {
+  guestFile,
+  hackbench,
+  isExt,
+  nodeland,
+  runProgram,
+  schedExt,
+  scheduleUnder,
+  tell,
+} from './scheduler.mjs';
 
+const objectPath = fileURLToPath(new URL('../../../build/bpf/nodeland.bpf.o', import.meta.url));
+const doctoredPath = process.argv[2];
 const EXT_WAKES = 200;
 // Nobody, who may read this checkout wherever it lies and nothing else.
 const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all,+dac_read_search'];
@@ -11,12 +24,23 @@ const asNobody = ['setpriv', ...nobody, '--ambient-caps=-all,+dac_read_search'];
 tell('doctor', await runProgram([...nodeland, 'doctor']));
 tell('unprivileged', await runProgram([...asNobody, ...nodeland, 'run', '--duration', '1']));
 
+await runProgram(['mount', '--bind', doctoredPath, objectPath]);
+tell('doctored object', {
+  ...(await runProgram([...nodeland, 'run', '--duration', '1'])),
+  stateAfter: schedExt('state'),
+});
+await runProgram(['umount', objectPath]);
+
 await scheduleUnder('partial', {
   args: ['--domains', 'one', '--partial'],
   groups: [[hackbench]],
   during: async () => {
     const ext = await runProgram([process.execPath, guestFile('ext-task.mjs'), String(EXT_WAKES)]);
-    return { ext: JSON.parse(ext.stdout || 'null'), extStderr: ext.stderr, ordinaryIsExt: isExt(process.pid) };
+    return {
+      ext: JSON.parse(ext.stdout || 'null'),
+      extStderr: ext.stderr,
+      ordinaryIsExt: isExt(process.pid),
+    };
   },
 });
 
@@ -34,7 +58,7 @@ await scheduleUnder('throwing policy', {
 await scheduleUnder('ended from outside', {
   args: ['--domains', 'one'],
   groups: [],
-  signal: undefined,
+  signal: null,
   during: async () => {
     writeFileSync('/proc/sysrq-trigger', 'S');
     return {};

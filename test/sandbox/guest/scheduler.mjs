@@ -6,12 +6,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The command line of this checkout. */
-export const nodeland = [process.execPath, fileURLToPath(new URL('../../../dist/src/cli/main.js', import.meta.url))];
+export const nodeland = [
+  process.execPath,
+  fileURLToPath(new URL('../../../dist/src/cli/main.js', import.meta.url)),
+];
 export const guestFile = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-const ATTACH_MS = 180_000;
-const STOP_MS = 60_000;
-const LOAD_MS = 120_000;
+/** How long each step may take; slow machines extend them. */
+const limitMs = { attach: 180_000, stop: 60_000, load: 120_000 };
+export function extend(factor) {
+  for (const step of Object.keys(limitMs)) limitMs[step] *= factor;
+}
 
 /** Short loads: messages, CPU hogs, timers. */
 export const hackbench = ['hackbench', '-g', '1', '-l', '50'];
@@ -33,13 +38,13 @@ export function tell(name, record) {
 }
 
 /** Runs a program to its end, or kills it after its time: exitCode is then null. */
-export async function runProgram([command, ...args], limitMs = LOAD_MS) {
+export async function runProgram([command, ...args], timeMs = limitMs.load) {
   const startMs = performance.now();
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => (text.stdout += chunk));
   child.stderr.on('data', (chunk) => (text.stderr += chunk));
-  const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeMs);
   const exitCode = await exitOf(child);
   clearTimeout(timer);
   return { command, exitCode, seconds: (performance.now() - startMs) / 1000, ...text };
@@ -61,7 +66,9 @@ export class Scheduler {
 
   constructor(args) {
     this.args = args;
-    this.child = spawn(nodeland[0], [nodeland[1], 'run', '-v', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(nodeland[0], [nodeland[1], 'run', '-v', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.ended = exitOf(this.child).then((exitCode) => (this.exitCode = exitCode));
     this.child.stdout.on('data', (chunk) => (this.stdout += chunk));
     let rest = '';
@@ -85,8 +92,8 @@ export class Scheduler {
   }
 
   /** Resolves to whether the condition came true in time, and while the process lived. */
-  async until(condition, limitMs) {
-    const endMs = performance.now() + limitMs;
+  async until(condition, timeMs) {
+    const endMs = performance.now() + timeMs;
     while (!condition()) {
       if (this.exitCode !== undefined || performance.now() > endMs) return false;
       await sleep(50);
@@ -95,7 +102,7 @@ export class Scheduler {
   }
 
   async attached() {
-    this.isAttached = await this.until(() => this.log('attached') !== undefined, ATTACH_MS);
+    this.isAttached = await this.until(() => this.log('attached') !== undefined, limitMs.attach);
     return this.isAttached;
   }
 
@@ -130,13 +137,13 @@ export class Scheduler {
     }
   }
 
-  /** Stops it with a signal, or waits for its end without one. */
+  /** Stops it with a signal; with null it only waits for its end. */
   async stop(signal) {
-    if (signal !== undefined) this.child.kill(signal);
+    if (signal !== null) this.child.kill(signal);
     const timer = setTimeout(() => {
       this.hung = true;
       this.child.kill('SIGKILL');
-    }, STOP_MS);
+    }, limitMs.stop);
     await this.ended;
     clearTimeout(timer);
   }
@@ -151,10 +158,17 @@ export class Scheduler {
       hung: this.hung === true,
       plan: this.log('plan')?.domains ?? [],
       exitReason: this.logs.find(({ exit, reason }) => exit ?? reason)?.exit ?? null,
-      counters: this.logs.filter(({ counters }) => counters).map(({ counters, worker }) => ({ ...counters, worker })),
+      counters: this.logs
+        .filter(({ counters }) => counters)
+        .map(({ counters, worker }) => ({ ...counters, worker })),
       problems: this.logs.filter(({ level }) => level >= 40).map(of),
       placements: this.placements,
-      loads: (this.loads ?? []).map(({ command, exitCode, seconds, stderr }) => ({ command, exitCode, seconds, stderr })),
+      loads: (this.loads ?? []).map(({ command, exitCode, seconds, stderr }) => ({
+        command,
+        exitCode,
+        seconds,
+        stderr,
+      })),
       summary: this.stdout,
       stray: this.stray.slice(-4000),
     };
@@ -170,7 +184,11 @@ export async function scheduleUnder(name, { args, groups = [[hackbench]], signal
   const scheduler = new Scheduler(args);
   let more = {};
   if (await scheduler.attached()) {
-    more = { stateDuring: schedExt('state'), switchAll: schedExt('switch_all'), compactionDuring: compaction() };
+    more = {
+      stateDuring: schedExt('state'),
+      switchAll: schedExt('switch_all'),
+      compactionDuring: compaction(),
+    };
     await scheduler.load(...groups);
     more = { ...more, ...(await during?.(scheduler)) };
   }

@@ -1,0 +1,107 @@
+/** Boots a machine, runs one of the scripts in test/sandbox/guest/ there, and gives its records to the tests. */
+import { fileURLToPath } from 'node:url';
+
+import type { CounterName, WorkerStatName } from '../../src/observe/snapshot.js';
+import { sandboxAvailable } from '../../src/sandbox/available.js';
+import { runInSandbox, type SandboxOptions, type SandboxResult } from '../../src/sandbox/run.js';
+
+/** A program that ran to its end in the machine. */
+export interface ProgramRecord {
+  readonly command: string;
+  /** null when it took too long. */
+  readonly exitCode: number | null;
+  readonly seconds: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** One run of `nodeland run`, as test/sandbox/guest/scheduler.mjs writes it down. */
+export interface RunRecord {
+  readonly args: readonly string[];
+  readonly isAttached: boolean;
+  readonly exitCode: number | null;
+  /** It did not end when told to, and was killed. */
+  readonly hung: boolean;
+  readonly plan: readonly {
+    readonly name: string;
+    readonly cpus: readonly number[];
+    readonly workerCpu: number;
+  }[];
+  readonly exitReason: string | null;
+  readonly counters: readonly (Readonly<Record<CounterName, number>> & {
+    readonly worker: Readonly<Record<WorkerStatName, number>>;
+  })[];
+  /** Warnings and errors in its log. */
+  readonly problems: readonly { readonly msg: string; readonly level: number }[];
+  readonly placements: readonly { readonly comm: string; readonly cpu: number; readonly allowed: string }[];
+  readonly loads: readonly Omit<ProgramRecord, 'stdout'>[];
+  readonly summary: string;
+  readonly stray: string;
+  readonly stateDuring: string;
+  readonly switchAll: string;
+  readonly stateAfter: string;
+  readonly compactionBefore: string;
+  readonly compactionDuring: string;
+  readonly compactionAfter: string;
+}
+
+/** Guest is what a script in the machine told. */
+export class Guest {
+  private constructor(
+    private readonly records: ReadonlyMap<string, unknown>,
+    private readonly result: SandboxResult,
+  ) {}
+
+  /** boot runs a script and resolves when the machine is gone. @throws Error when the script failed, with its output */
+  static async boot(
+    script: string,
+    args: readonly string[],
+    options: Partial<SandboxOptions> = {},
+  ): Promise<Guest> {
+    const file = fileURLToPath(new URL(`guest/${script}`, import.meta.url));
+    const command = [process.execPath, file, ...args];
+    const result = await runInSandbox({ cpus: 4, nodes: 2, timeoutSeconds: 540, ...options, command });
+    if (result.exitCode !== 0) {
+      throw new Error(`${script} ended with ${result.exitCode}:\n${result.output}\n${result.consoleTail}`);
+    }
+    const lines = result.stdout.split('\n').filter((line) => line.startsWith('{'));
+    const records = lines.map((line) => JSON.parse(line) as { name: string });
+    return new Guest(new Map(records.map((record) => [record.name, record])), result);
+  }
+
+  /** run is the record of one `nodeland run`; what the script added to it is there as well. */
+  run(name: string): RunRecord {
+    return this.record(name) as RunRecord;
+  }
+
+  program(name: string): ProgramRecord {
+    return this.record(name) as ProgramRecord;
+  }
+
+  private record(name: string): unknown {
+    const record = this.records.get(name);
+    if (record === undefined)
+      throw new Error(`the machine told nothing of "${name}":\n${this.result.output}`);
+    return record;
+  }
+}
+
+/** whyNoSandbox says why there is no machine with this kernel; undefined when there is. */
+export function whyNoSandbox(kernel?: string): string | undefined {
+  const available = sandboxAvailable(kernel);
+  return available.ok ? undefined : available.reason;
+}
+
+/** Minor and major page faults of each worker after attach, by the summary's last line. */
+export function pageFaultsOf({ summary }: RunRecord): { minor: number; major: number }[] {
+  const line = /^page faults after attach.*$/m.exec(summary)?.[0] ?? '';
+  return [...line.matchAll(/(\d+)\+(\d+)/g)].map(([, minor, major]) => ({
+    minor: Number(minor),
+    major: Number(major),
+  }));
+}
+
+/** How many wake-ups and ends of slices of user tasks a run saw, in all domains. */
+export function totalOf({ counters }: RunRecord, ...names: CounterName[]): number {
+  return counters.reduce((sum, domain) => sum + names.reduce((part, name) => part + domain[name], 0), 0);
+}
