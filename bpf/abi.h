@@ -148,7 +148,8 @@ struct nl_decision {
 
 enum nl_decision_flag {
 	NL_DECISION_PREEMPT = 1, /* preempt a later deadline */
-	NL_DECISION_KEEP_KEY = 2, /* preempted within its slice, it waits under the same key; else the key has moved on */
+	NL_DECISION_KEEP_KEY =
+		2, /* preempted within its slice, it waits under the same key; else the key has moved on */
 };
 
 /*

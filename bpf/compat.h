@@ -10,7 +10,8 @@
 
 /* Names of 6.12, replaced in 6.13. */
 extern void scx_bpf_dispatch(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags) __ksym __weak;
-extern void scx_bpf_dispatch_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime, u64 enq_flags) __ksym __weak;
+extern void scx_bpf_dispatch_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
+				   u64 enq_flags) __ksym __weak;
 extern bool scx_bpf_consume(u64 dsq_id) __ksym __weak;
 
 #define ENUM(type, value) bpf_core_enum_value(enum type, value)

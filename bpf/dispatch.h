@@ -54,8 +54,7 @@ static __always_inline void decision_apply(const struct nl_decision *dec, u32 d,
 		count(d, NL_CNT_DEAD_SLOT);
 		goto out;
 	}
-	if (tc->domain != d || !dec->enq ||
-	    __sync_val_compare_and_swap(&tc->asked_enq, dec->enq, 0) != dec->enq) {
+	if (tc->domain != d || !dec->enq || __sync_val_compare_and_swap(&tc->asked_enq, dec->enq, 0) != dec->enq) {
 		count(d, NL_CNT_STALE);
 		goto out;
 	}

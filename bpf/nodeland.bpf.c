@@ -293,8 +293,8 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		task_bound_lag(tc, clock, o.lag);
 		key = kernel_key(tc, o.cap) + o.offset;
 		count(d, NL_CNT_STANDING);
-		if (o.cpu != NL_CPU_ANY && o.cpu < nr_cpus && domain_of_cpu(o.cpu) == d &&
-		    cpu_state(o.cpu)->online && bpf_cpumask_test_cpu(o.cpu, p->cpus_ptr)) {
+		if (o.cpu != NL_CPU_ANY && o.cpu < nr_cpus && domain_of_cpu(o.cpu) == d && cpu_state(o.cpu)->online &&
+		    bpf_cpumask_test_cpu(o.cpu, p->cpus_ptr)) {
 			queue_cpu(p, tc, o.cpu, key, o.slice);
 			scx_bpf_kick_cpu(o.cpu, KICK_IDLE);
 			return;
@@ -306,8 +306,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	if (ds->state != NL_DOMAIN_ACTIVE) {
-		enqueue_kernel(p, tc, d, ds, cpu, t,
-			       ds->state == NL_DOMAIN_FALLBACK ? NL_CNT_FALLBACK : NL_CNT_ABSENT);
+		enqueue_kernel(p, tc, d, ds, cpu, t, ds->state == NL_DOMAIN_FALLBACK ? NL_CNT_FALLBACK : NL_CNT_ABSENT);
 		return;
 	}
 	if (!ask(p, tc, d, ds, dom, cpu, enq_flags, wakeup && tc->order_serial)) {
@@ -508,8 +507,8 @@ void BPF_PROG(nodeland_update_idle, s32 cpu, bool idle)
 	if (!idle)
 		return;
 	/* Whoever queued a task while this CPU was on its way to idle saw no idle CPU to kick. */
-	if (scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) || scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) ||
-	    !decision_ring_empty(dom) || (cpu == ds->worker_cpu && dom->parked && worker_has_work(ds, dom)))
+	if (scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) || scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) || !decision_ring_empty(dom) ||
+	    (cpu == ds->worker_cpu && dom->parked && worker_has_work(ds, dom)))
 		scx_bpf_kick_cpu(cpu, 0);
 }
 
@@ -698,8 +697,9 @@ void BPF_PROG(nodeland_exit, struct scx_exit_info *ei)
 SEC("struct_ops/nodeland_dump")
 void BPF_PROG(nodeland_dump, struct scx_dump_ctx *dctx)
 {
-	static char fmt[] = "nodeland domain %llu: state %llu worker %llu cpu %llu parked %llu progress %llu ring %llu/%llu "
-			    "decisions %llu/%llu queued %llu\n";
+	static char fmt[] =
+		"nodeland domain %llu: state %llu worker %llu cpu %llu parked %llu progress %llu ring %llu/%llu "
+		"decisions %llu/%llu queued %llu\n";
 	u32 d;
 
 	use_arena();

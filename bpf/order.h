@@ -67,8 +67,7 @@ static __always_inline void kick_later(struct domain_state *ds, u32 d, struct ta
 	bpf_for(i, 0, n) {
 		struct nl_cpu __arena *c = cpu_state(cpu);
 
-		if (c->preemptible && t - c->kicked_ns > KICK_SETTLE_NS &&
-		    bpf_cpumask_test_cpu(cpu, p->cpus_ptr)) {
+		if (c->preemptible && t - c->kicked_ns > KICK_SETTLE_NS && bpf_cpumask_test_cpu(cpu, p->cpus_ptr)) {
 			u64 other = running_key(c, t);
 
 			if (after(other, latest)) {

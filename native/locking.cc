@@ -71,8 +71,9 @@ void LockRange(AddressRange range, const std::string &name, LockReport &report) 
                             " bytes): " + ErrnoName(error) + ", " + std::strerror(error));
 }
 
-// Automatic NUMA balancing takes pages away for a moment to see who touches them; a worker would fault on each.
-// It leaves memory with a policy of its own alone. "Local" is what the memory had anyway. Refused: no harm.
+// Automatic NUMA balancing takes pages away for a moment to see who touches them; a worker would fault on
+// each. It leaves memory with a policy of its own alone. "Local" is what the memory had anyway. Refused: no
+// harm.
 void KeepFromBalancing(const Mapping &mapping) {
 #ifdef SYS_mbind
   syscall(SYS_mbind, mapping.range.begin, mapping.range.size(), MPOL_LOCAL, nullptr, 0UL, 0U);

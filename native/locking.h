@@ -6,8 +6,8 @@
 // that mlockall in any form kills the process when an isolate ends or code is freed. V8's heap is kept from
 // faulting by fixed sizes and warm-up instead.
 //
-// All readable memory, V8's included, is also taken out of automatic NUMA balancing, whose hinting faults would
-// stop a worker for as long as they last.
+// All readable memory, V8's included, is also taken out of automatic NUMA balancing, whose hinting faults
+// would stop a worker for as long as they last.
 //
 // Call it again after workers have started or code was loaded: it locks what has come since.
 // All functions may be called from any thread.

@@ -44,7 +44,11 @@ const minQemu = { major: 8, minor: 1 };
 export function needsCachedQemu() {
   if (distribution.codename !== 'bookworm' || isArm64) return false;
   const [, major, minor] = /version (\d+)\.(\d+)/.exec(capture(qemu.name, ['--version']) ?? '') ?? [];
-  return major === undefined || Number(major) < minQemu.major || (Number(major) === minQemu.major && Number(minor) < minQemu.minor);
+  return (
+    major === undefined ||
+    Number(major) < minQemu.major ||
+    (Number(major) === minQemu.major && Number(minor) < minQemu.minor)
+  );
 }
 
 export const hasCachedQemu = () => existsSync(join(cachedQemuDir, 'bin', qemu.name));

@@ -34,6 +34,9 @@ export class FaultWatch {
     const watched = this.since.get(domain);
     if (watched === undefined) return { minor: 0, major: 0 };
     watched.last = threadFaults(watched.tid) ?? watched.last;
-    return { minor: watched.last.minor - watched.begin.minor, major: watched.last.major - watched.begin.major };
+    return {
+      minor: watched.last.minor - watched.begin.minor,
+      major: watched.last.major - watched.begin.major,
+    };
   }
 }

@@ -56,11 +56,15 @@ function percentText(part: number, whole: number): string {
 /** alignTable lays rows out in columns, the first to the left and the others to the right. */
 export function alignTable(rows: readonly (readonly Cell[])[]): string {
   const texts = rows.map((row) => row.map(String));
-  const widths = (texts[0] ?? []).map((_, column) => Math.max(...texts.map((row) => row[column]?.length ?? 0)));
+  const widths = (texts[0] ?? []).map((_, column) =>
+    Math.max(...texts.map((row) => row[column]?.length ?? 0)),
+  );
   return texts
     .map((row) =>
       row
-        .map((text, column) => (column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0)))
+        .map((text, column) =>
+          column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0),
+        )
         .join('  ')
         .trimEnd(),
     )
@@ -71,7 +75,12 @@ const sum = (domain: DomainSnapshot, names: readonly CounterName[]): number =>
   names.reduce((total, name) => total + domain.counters[name], 0);
 
 /** waysShare tells how user tasks got their CPU: idle, standing order, asked. Shares of these three. */
-export function waysOf({ counters }: DomainSnapshot): { idle: number; standing: number; asked: number; all: number } {
+export function waysOf({ counters }: DomainSnapshot): {
+  idle: number;
+  standing: number;
+  asked: number;
+  all: number;
+} {
   const { idle, standing, asked } = counters;
   return { idle, standing, asked, all: idle + standing + asked };
 }
@@ -79,12 +88,24 @@ export function waysOf({ counters }: DomainSnapshot): { idle: number; standing: 
 /** liveTable is the table that `--stats` prints: rates since the report before, queue waits since attach. */
 export function liveTable(plan: DomainPlan, now: Report, before: Report): string {
   const seconds = Math.max(now.seconds - before.seconds, 0.001);
-  const header = ['domain', 'state', 'idle/s', 'standing/s', 'asked/s', 'decided/s', 'kernel/s', 'odd/s', 'wait p50', 'p99', 'faults'];
+  const header = [
+    'domain',
+    'state',
+    'idle/s',
+    'standing/s',
+    'asked/s',
+    'decided/s',
+    'kernel/s',
+    'odd/s',
+    'wait p50',
+    'p99',
+    'faults',
+  ];
   const rows = now.snapshot.domains.map((domain, index): Cell[] => {
     const old = before.snapshot.domains[index] ?? domain;
     const rate = (names: readonly CounterName[]): Cell =>
       Math.round((sum(domain, names) - sum(old, names)) / seconds);
-    const faults = now.faults[index];
+    const { minor, major } = now.faults[index] ?? { minor: 0, major: 0 };
     return [
       plan.domains[index]?.name ?? index,
       domain.state,
@@ -96,7 +117,7 @@ export function liveTable(plan: DomainPlan, now: Report, before: Report): string
       rate(ODD),
       durationText(quantileNs(domain.hists.wait, 0.5)),
       durationText(quantileNs(domain.hists.wait, 0.99)),
-      faults ? faults.minor + faults.major : '-',
+      minor + major,
     ];
   });
   return `${now.seconds.toFixed(1)} s, ${now.snapshot.slotsUsed} tasks known\n${alignTable([header, ...rows])}\n`;
@@ -121,7 +142,9 @@ export function summaryTable(plan: DomainPlan, { seconds, snapshot, faults }: Re
       counters.preemptions,
       counters.pulled,
       sum(domain, ODD),
-      ODD.filter((name) => counters[name] > 0).map((name) => `${name} ${counters[name]}`).join(' ') || '-',
+      ODD.filter((name) => counters[name] > 0)
+        .map((name) => `${name} ${counters[name]}`)
+        .join(' ') || '-',
       counters.fallback_enter,
       durationText(quantileNs(hists.wait, 0.5)),
       durationText(quantileNs(hists.wait, 0.99)),

@@ -73,7 +73,9 @@ function domainSnapshot(arena: Arena, domain: number): DomainSnapshot {
     idleCpus: field('nrIdle'),
     asking: (field('taskTail') - field('taskHead')) >>> 0,
     counters: byName(COUNTER_NAMES, counter),
-    worker: byName(WORKER_STAT_NAMES, (index) => readU64(words, domainWord + DOMAIN.word.workerStats + index * 2)),
+    worker: byName(WORKER_STAT_NAMES, (index) =>
+      readU64(words, domainWord + DOMAIN.word.workerStats + index * 2),
+    ),
     hists: byName(HIST_NAMES, hist),
   };
 }

@@ -19,7 +19,9 @@ interface Latency {
 
 /** runDemo @returns the exit code: that of the scheduler's run, or 1 when the load could not be run */
 export async function runDemo(): Promise<number> {
-  say(`A mixed load (hackbench, stress-ng, cyclictest) under the kernel's own scheduler, ${EEVDF_SECONDS} s ...`);
+  say(
+    `A mixed load (hackbench, stress-ng, cyclictest) under the kernel's own scheduler, ${EEVDF_SECONDS} s ...`,
+  );
   const eevdf = await mixedLoad(EEVDF_SECONDS);
   say(`\nThe same load scheduled by nodeland, ${NODELAND_SECONDS} s:\n`);
   let ours: Latency | undefined;
@@ -50,7 +52,15 @@ export async function runDemo(): Promise<number> {
  */
 async function mixedLoad(seconds: number): Promise<Latency> {
   const until = performance.now() + seconds * 1000;
-  const hogs = program('stress-ng', ['--cpu', '0', '--cpu-method', 'loop', '--timeout', `${seconds}s`, '--quiet']);
+  const hogs = program('stress-ng', [
+    '--cpu',
+    '0',
+    '--cpu-method',
+    'loop',
+    '--timeout',
+    `${seconds}s`,
+    '--quiet',
+  ]);
   const latency = program('cyclictest', ['-t', '4', '-i', '2000', '-q', '-D', `${seconds}`]);
   const messages = (async () => {
     while (performance.now() < until - 2000) await program('hackbench', ['-g', '1', '-f', '5', '-l', '100']);

@@ -98,18 +98,24 @@ export class DomainWorker {
     const message = error instanceof Error ? error.message : String(error);
     const name = this.domain.name;
     if (tid === undefined || this.restarts >= RESTARTS_MAX) {
-      this.log.error(`the worker of domain ${name} died (${message}); the domain stays scheduled in the kernel`);
+      this.log.error(
+        `the worker of domain ${name} died (${message}); the domain stays scheduled in the kernel`,
+      );
       return;
     }
     const delayMs = Math.min(RESTART_DELAY_MS * 2 ** this.restarts++, RESTART_DELAY_MAX_MS);
     this.log.error(`the worker of domain ${name} died (${message}); restarting it in ${delayMs} ms`);
     await sleep(delayMs, undefined, { ref: false });
+    await this.startAgain();
+  }
+
+  private async startAgain(): Promise<void> {
     if (this.stopping) return;
     try {
       await this.start();
       this.go();
-    } catch (again) {
-      this.log.error(`the worker of domain ${name} did not start again: ${String(again)}`);
+    } catch (error) {
+      this.log.error(`the worker of domain ${this.domain.name} did not start again: ${String(error)}`);
     }
   }
 }

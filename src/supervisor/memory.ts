@@ -45,7 +45,8 @@ export function arenaBytes(plan: DomainPlan): number {
 export function layOut(native: NativeAddon, session: SessionId, plan: DomainPlan, config: RunConfig): number {
   const run = (program: string, words: Uint32Array): void => {
     const result = native.runProgram(session, program, new Uint8Array(words.buffer));
-    if (result !== 0) throw new Error(`${program} failed with ${result}: the shared memory could not be set up`);
+    if (result !== 0)
+      throw new Error(`${program} failed with ${result}: the shared memory could not be set up`);
   };
 
   const setup = new Uint32Array(SETUP_ARGS.words);

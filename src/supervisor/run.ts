@@ -59,7 +59,9 @@ export async function runScheduler(config: RunConfig, hooks: RunHooks = {}): Pro
   log.info(
     { domains: plan.domains.map(({ name, cpus, workerCpu }) => ({ name, cpus, workerCpu })) },
     `plan: ${plan.domains.length} domain${plan.domains.length === 1 ? '' : 's'} by "${plan.spec}": ` +
-      plan.domains.map(({ name, cpus, workerCpu }) => `${name} ${cpus.length} CPUs, worker on ${workerCpu}`).join('; '),
+      plan.domains
+        .map(({ name, cpus, workerCpu }) => `${name} ${cpus.length} CPUs, worker on ${workerCpu}`)
+        .join('; '),
   );
   for (const flag of WORKER_V8_FLAGS) setFlagsFromString(flag);
   const native = loadNative();
@@ -100,7 +102,7 @@ class Run {
           this.link,
           domain,
           {
-            policy: config.domainPolicies[domain.id] ?? config.policy,
+            policy: policyOf(config, domain.id),
             wait: config.wait,
             ask: config.ask,
             sliceUs: config.sliceUs,
@@ -133,7 +135,10 @@ class Run {
     const locked = native.lockMemory();
     log.debug(locked, `locked ${locked.mappings} mappings, ${(locked.bytes / 2 ** 20).toFixed(0)} MiB`);
     if (locked.refused > 0) {
-      log.warn({ errors: locked.errors }, `${locked.refused} mappings could not be locked: ${locked.errors[0] ?? ''}`);
+      log.warn(
+        { errors: locked.errors },
+        `${locked.refused} mappings could not be locked: ${locked.errors[0] ?? ''}`,
+      );
     }
     this.link.beat();
     this.link.attach();
@@ -229,6 +234,11 @@ class Run {
   }
 }
 
+/** policyOf gives a domain's policy: its own where the configuration has one. */
+function policyOf({ policy, domainPolicies }: RunConfig, domain: number): string {
+  const own: Record<string, string | undefined> = domainPolicies;
+  return own[domain] ?? policy;
+}
 
 interface Deferred<Value> {
   readonly promise: Promise<Value>;

@@ -29,7 +29,6 @@ export interface RunOptions {
   readonly policyName: string;
 }
 
-
 /** A spinning worker looks so many times before it counts as one turn. */
 const SPIN_LOOKS = 256;
 /** A spinning worker yields once in so many turns even if nothing seems to wait for it. */

@@ -10,9 +10,6 @@ export interface WaitPort {
  * makeWaitPort makes every port, so that all have one shape: warm-up uses two of its own, after which the loop's calls are
  * compiled for any target, and the real one does not throw the compiled loop away.
  */
-export function makeWaitPort(
-  yieldThread: () => void,
-  block: () => void = yieldThread,
-): WaitPort {
+export function makeWaitPort(yieldThread: () => void, block: () => void = yieldThread): WaitPort {
   return { yieldThread, block };
 }

@@ -53,7 +53,8 @@ export function warmUp(options: WarmUpOptions): StopReason | undefined {
 /** touchYoungGeneration goes round both halves of the young generation, so that their pages are there from then on. */
 function touchYoungGeneration(): void {
   const keep: number[][] = [];
-  for (let index = 0; index < YOUNG_GENERATION_BYTES / 1024; index++) keep[index & 7] = new Array<number>(128).fill(index);
+  for (let index = 0; index < YOUNG_GENERATION_BYTES / 1024; index++)
+    keep[index & 7] = new Array<number>(128).fill(index);
 }
 
 interface Round {
