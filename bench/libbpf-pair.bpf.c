@@ -3,8 +3,14 @@
  * libbpf-pair.bpf.c: the transport of schedulers that use libbpf's ring buffers: a BPF ring buffer out, a
  * user ring buffer back, nobody woken. The kernel half; libbpf-pair.c is the other.
  *
- * pair_push and pair_drain do nl_feed's and nl_drain's job: the same bookkeeping in a slot per task, the same
- * checks of a decision. pair_push_bare and pair_drain_bare only fill records and look at decisions.
+ * pair_push and pair_drain do nl_feed's and nl_drain's job: the same bookkeeping of who holds a task and
+ * which wait it is, the same checks of a decision. What the worker is told about a task travels in the
+ * record, all 88 bytes of it; nl_feed writes the same (and a little more) into the shared slot. A decision is
+ * looked at in place, by bpf_dynptr_data, as scx_rustland does. pair_drain takes all decisions in one drain,
+ * the cheapest way there is; pair_drain_singly takes one per drain, as scx_rustland and its descendants do:
+ * their callback returns non-zero, which ends the drain, as long as there are dispatch slots. pair_drain_pid
+ * also finds each task by its pid, which every scheduler must (nodeland's too; nl_drain does not).
+ * pair_push_bare and pair_drain_bare only fill records and look at decisions.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -31,9 +37,6 @@ struct pair_slot {
   __u32 owner;
   __u32 wakes;
   __u32 pid;
-  __u64 vtime_ns;
-  __u64 exec_ns;
-  __u64 unused[4];
 } __attribute__((aligned(64)));
 
 struct pair_slot slots[PAIR_PLACES];
@@ -84,10 +87,8 @@ int pair_push(struct pair_args *args) {
     if (slot->owner == OWNER_ASKED)
       continue;
     slot->enq++;
-    slot->exec_ns = (i & 63) * 10000;
-    slot->vtime_ns = clock_ns + (i & 1023) * 1000;
     slot->owner = OWNER_ASKED;
-    if (push(i, slot->pid, slot->enq, slot->vtime_ns, slot->exec_ns, start))
+    if (push(i, slot->pid, slot->enq, clock_ns + (i & 1023) * 1000, (i & 63) * 10000, start))
       done++;
     else
       slot->owner = OWNER_KERNEL;
@@ -163,6 +164,12 @@ static long take(struct bpf_dynptr *sample, void *context) {
   return 0;
 }
 
+/* Anything but 0 ends the drain. */
+static long take_one(struct bpf_dynptr *sample, void *context) {
+  check(sample, context, false);
+  return 1;
+}
+
 static long take_by_pid(struct bpf_dynptr *sample, void *context) {
   check(sample, context, true);
   return 0;
@@ -188,6 +195,22 @@ int pair_drain(struct pair_args *args) {
   __u64 start = bpf_ktime_get_ns();
 
   bpf_user_ringbuf_drain(&dispatched, take, &drained, BPF_RB_NO_WAKEUP);
+  args->elapsed_ns = bpf_ktime_get_ns() - start;
+  args->done = drained.valid;
+  drain_sink = drained.sink;
+  return 0;
+}
+
+SEC("syscall")
+int pair_drain_singly(struct pair_args *args) {
+  struct drained drained = {};
+  __u32 i;
+  __u64 start = bpf_ktime_get_ns();
+
+  bpf_for(i, 0, args->count) {
+    if (bpf_user_ringbuf_drain(&dispatched, take_one, &drained, BPF_RB_NO_WAKEUP) <= 0)
+      break;
+  }
   args->elapsed_ns = bpf_ktime_get_ns() - start;
   args->done = drained.valid;
   drain_sink = drained.sink;

@@ -7,7 +7,7 @@
  * Says "ready VERSION", then for each line "BATCHES TASKS JOB" on stdin does so many batches of so many tasks
  * and answers with one line: push, consume and drain of each batch in nanoseconds, "P,C,D P,C,D ...". Ends
  * with stdin. JOB is 0: nodeland's bookkeeping and checks; 1: none; 2: those of 0, and the task is found by
- * its pid.
+ * its pid; 3: those of 0, one decision per drain.
  */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
@@ -24,7 +24,7 @@
 
 #include "libbpf-pair.h"
 
-enum { JOBS = 3, SLEEPERS = 128 };
+enum { JOBS = 4, SLEEPERS = 128 };
 
 struct pair {
   struct ring_buffer *queued;
@@ -166,9 +166,9 @@ int main(int argc, char **argv) {
   struct bpf_object *object = load(argv[1]);
   struct pair pair = {
       .push_fd = {program_fd(object, "pair_push"), program_fd(object, "pair_push_bare"),
-                  program_fd(object, "pair_push")},
+                  program_fd(object, "pair_push"), program_fd(object, "pair_push")},
       .drain_fd = {program_fd(object, "pair_drain"), program_fd(object, "pair_drain_bare"),
-                   program_fd(object, "pair_drain_pid")},
+                   program_fd(object, "pair_drain_pid"), program_fd(object, "pair_drain_singly")},
   };
   pair.queued = ring_buffer__new(bpf_object__find_map_fd_by_name(object, "queued"), decide, &pair, NULL);
   pair.dispatched = user_ring_buffer__new(bpf_object__find_map_fd_by_name(object, "dispatched"), NULL);

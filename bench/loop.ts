@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { SimFeed } from '../src/kernel/sim-feed.js';
 import { builtinPolicy } from '../src/policy/builtin.js';
 import { definePolicy, type PolicyDefinition } from '../src/policy/policy.js';
+import { letInline } from '../src/worker/compiler.js';
 import { DomainLoop } from '../src/worker/domain-loop.js';
 
 const CHUNK_TASKS = 1024;
@@ -99,6 +100,7 @@ function measure(cases: readonly Case[], rounds: number): Figure[] {
   });
 }
 
+letInline();
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },

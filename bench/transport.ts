@@ -97,6 +97,7 @@ async function alternate(
       same: measure(libbpf.side('same')),
       bare: measure(libbpf.side('bare')),
       byPid: measure(libbpf.side('byPid')),
+      singly: measure(libbpf.side('singly')),
       vtime: measure(vtime.round),
     };
     for (let round = -1; round < rounds; round++) {
@@ -106,8 +107,15 @@ async function alternate(
         if (round >= 0) costs.push(cost);
       }
     }
-    const { fifo: f, vtime: v, same, bare, byPid } = measured;
-    const costs = { fifo: f.costs, vtime: v.costs, same: same.costs, bare: bare.costs, byPid: byPid.costs };
+    const { fifo: f, vtime: v, same, bare, byPid, singly } = measured;
+    const costs = {
+      fifo: f.costs,
+      vtime: v.costs,
+      same: same.costs,
+      bare: bare.costs,
+      byPid: byPid.costs,
+      singly: singly.costs,
+    };
     return { costs, libbpf: libbpf.version };
   } finally {
     for (const side of open) await side.close();

@@ -13,7 +13,7 @@
 #include "task.h"
 #include "worker.h"
 
-#define DRAIN_MAX 32
+#define DRAIN_ROUNDS 8
 #define RESCUE_SLOTS 512
 #define PULL_DOMAINS 8
 
@@ -108,17 +108,15 @@ static __noinline int drain_decisions(u32 d)
 	if (decision_ring_empty(dom))
 		return 0;
 	t = now_ns();
-	bpf_for(i, 0, DRAIN_MAX) {
-		struct nl_decision dec;
+	bpf_for(i, 0, DRAIN_ROUNDS) {
+		struct nl_decision taken[DECISION_TAKE];
+		u32 n, k;
 
-		if (!scx_bpf_dispatch_nr_slots())
+		n = decision_ring_take(ds, dom, taken, scx_bpf_dispatch_nr_slots());
+		bpf_for(k, 0, n)
+			decision_apply(&taken[k & (DECISION_TAKE - 1)], d, ds, dom, t);
+		if (decision_ring_empty(dom) || !scx_bpf_dispatch_nr_slots())
 			break;
-		if (!decision_ring_pop(ds, dom, &dec)) {
-			if (decision_ring_empty(dom))
-				break;
-			continue;
-		}
-		decision_apply(&dec, d, ds, dom, t);
 	}
 	return 0;
 }

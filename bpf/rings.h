@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rings.h: the two rings of a domain, kernel side. The worker's side is src/shm/rings.ts.
+ * rings.h: the two rings of a domain, kernel side. The worker's side is src/shm/task-ring.ts and
+ * decision-ring.ts.
  *
  * Task ring: many CPUs write, one worker reads.
  *   1. A producer reads task_head and task_tail. With fewer than `margin` places free the ring is full. The margin
@@ -15,8 +16,7 @@
  *   1. The worker writes entries from decision_tail on, as far as decision_head + size, and publishes them by
  *      moving decision_tail once per batch.
  *   2. A consumer reads decision_head as `pos` and decision_tail; equal means empty.
- *   3. It copies n entries from pos on: one (decision_ring_pop), or as many as there are up to a limit
- *      (decision_ring_take).
+ *   3. It copies n entries from pos on: as many as there are, up to a limit.
  *   4. It moves decision_head from pos to pos + n by compare-and-swap. Success makes the copies its own: the worker
  *      cannot have reused the places while decision_head was pos. Failure discards them.
  *   Positions further apart than the ring is long can only come from a broken writer: the ring is emptied.
@@ -57,39 +57,13 @@ static __always_inline bool task_ring_push(struct domain_state *ds, struct nl_do
 	return true;
 }
 
-/* decision_ring_pop: copies the oldest decision into *out; false when there is none or another CPU was quicker. */
-static __always_inline bool decision_ring_pop(struct domain_state *ds, struct nl_domain __arena *dom,
-					      struct nl_decision *out)
-{
-	struct nl_decision __arena *e;
-	__u32 pos = READ_ONCE(dom->decision_head);
-	__u32 tail = load_acquire(&dom->decision_tail);
-
-	if (tail == pos)
-		return false;
-	if (tail - pos > ds->decision_ring_mask + 1) {
-		__sync_val_compare_and_swap(&dom->decision_head, pos, tail);
-		return false;
-	}
-	e = &at(struct nl_decision, ds->decision_ring_off)[pos & ds->decision_ring_mask];
-	out->slot = e->slot;
-	out->enq = e->enq;
-	out->generation = e->generation;
-	out->cpu = e->cpu;
-	out->slice_us = e->slice_us;
-	out->key_lo = e->key_lo;
-	out->key_hi = e->key_hi;
-	out->flags = e->flags;
-	return __sync_val_compare_and_swap(&dom->decision_head, pos, pos + 1) == pos;
-}
-
 /* How many decisions are taken by one compare-and-swap at most: 256 bytes of stack. */
 #define DECISION_TAKE 8
 
 /*
  * decision_ring_take: copies up to `most` (at most DECISION_TAKE) of the oldest decisions to out[0..] and returns how
- * many; 0 when there are none or another CPU was quicker. A compare-and-swap costs as much as all else here, so this
- * is cheaper than as many decision_ring_pop.
+ * many; 0 when there are none or another CPU was quicker. A compare-and-swap costs as much as all else here, so several
+ * are taken with one.
  */
 static __always_inline __u32 decision_ring_take(struct domain_state *ds, struct nl_domain __arena *dom,
 						struct nl_decision *out, __u32 most)

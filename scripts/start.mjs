@@ -7,7 +7,7 @@ import { runMain } from './run.mjs';
 import { prepareMachine } from './setup.mjs';
 
 const cli = 'dist/src/cli/main.js';
-const machine = ['--cpus', '8', '--nodes', '2', '--memory', '3'];
+const machine = ['--cpus', '8', '--nodes', '2', '--memory', '3', '--deterministic'];
 
 await runMain(() => {
   prepareMachine();

@@ -25,11 +25,11 @@ export function buildPair(): void {
 
 /**
  * LibbpfJob is what the kernel half does beside carrying records: `same` nodeland's bookkeeping and checks, `bare` nothing,
- * `byPid` those of `same`, and the task is found by its pid.
+ * `byPid` those of `same`, and the task is found by its pid; `singly` those of `same`, one decision per drain.
  */
-export type LibbpfJob = 'same' | 'bare' | 'byPid';
+export type LibbpfJob = 'same' | 'bare' | 'byPid' | 'singly';
 
-const JOB_NUMBERS: Readonly<Record<LibbpfJob, number>> = { same: 0, bare: 1, byPid: 2 };
+const JOB_NUMBERS: Readonly<Record<LibbpfJob, number>> = { same: 0, bare: 1, byPid: 2, singly: 3 };
 
 /** LibbpfProcess runs rounds through libbpf's ring buffers. */
 export class LibbpfProcess {

@@ -24,6 +24,8 @@ export interface TransportReport {
     readonly bare: PairFigures;
     /** With them, and a look-up of the task by its pid for each decision. */
     readonly byPid: PairFigures;
+    /** With them, and one decision per drain, as scx_rustland does in practice. */
+    readonly singly: PairFigures;
   };
   /** null on a machine with one core. */
   readonly roundTripNs: RoundTrip | null;
@@ -40,13 +42,18 @@ export interface TransportReport {
 export function reportOf(costs: Costs, roundTripNs: RoundTrip | null, libbpf: string): TransportReport {
   const ratio = (job: LibbpfJob): number =>
     Number(medianOf(costs.fifo.map(({ total }, round) => costs[job][round].total / total)).toFixed(2));
-  const ratios = { same: ratio('same'), bare: ratio('bare'), byPid: ratio('byPid') };
+  const ratios = { same: ratio('same'), bare: ratio('bare'), byPid: ratio('byPid'), singly: ratio('singly') };
   return {
     ratio: ratios.same,
     ratios,
     unit: 'ns per task',
     nodeland: { ...figuresOf(costs.fifo), vtime: figuresOf(costs.vtime) },
-    libbpf: { ...pairOf(costs.same), bare: pairOf(costs.bare), byPid: pairOf(costs.byPid) },
+    libbpf: {
+      ...pairOf(costs.same),
+      bare: pairOf(costs.bare),
+      byPid: pairOf(costs.byPid),
+      singly: pairOf(costs.singly),
+    },
     roundTripNs,
     machine: {
       cpu: cpus().at(0)?.model ?? 'unknown',
@@ -77,6 +84,7 @@ export function tableOf(report: TransportReport): string {
     ...rowsOf('libbpf, same job', 'consume in C', libbpf, libbpf.consume),
     ...rowsOf('libbpf, bare', 'consume in C', libbpf.bare, libbpf.bare.consume),
     ...rowsOf('libbpf, by pid', 'consume in C', libbpf.byPid, libbpf.byPid.consume),
+    ...rowsOf('libbpf, singly', 'consume in C', libbpf.singly, libbpf.singly.consume),
   ];
   const line = (name: string, ...cells: string[]): string =>
     `${name.padEnd(40)}${cells.map((cell) => cell.padStart(9)).join('')}\n`;
@@ -92,7 +100,8 @@ export function tableOf(report: TransportReport): string {
     `${machine.cpu}, ${machine.cpus} CPUs, Linux ${machine.kernel}, Node ${machine.node}, libbpf ${machine.libbpf}\n\n` +
     line('ns per task', 'median', 'min', 'max', 'n') +
     body.join('') +
-    `\nlibbpf / nodeland (fifo): ${ratios.same} for the same job, ${ratios.bare} bare, ${ratios.byPid} by pid\n` +
+    `\nlibbpf / nodeland (fifo): ${ratios.same} for the same job, ${ratios.bare} bare, ${ratios.byPid} by pid, ` +
+    `${ratios.singly} one decision per drain\n` +
     roundTrip
   );
 }

@@ -143,7 +143,9 @@ export class SimKernel {
       if (standing.preempt) this.preempt(domain, standing);
       return;
     }
-    this.ask(task, flags);
+    // As the kernel side: an order was looked at, and did not cover this wake-up.
+    const ended = this.options.askAlways !== true && task.orderSerial !== 0;
+    this.ask(task, ended ? flags | TASK_FLAG.ORDER_ENDED : flags);
   }
 
   /** ask hands the task to the worker, or queues it here when that is not possible. */

@@ -45,6 +45,12 @@ export function takeSnapshot(arena: Arena): Snapshot {
   };
 }
 
+/** domainState is how a domain is scheduled now. */
+export function domainState(arena: Arena, domain: number): DomainSnapshot['state'] {
+  const { domainWord } = domainPlace(arena, domain);
+  return DOMAIN_STATE_NAMES[arena.words[domainWord + DOMAIN.word.state]] ?? 'absent';
+}
+
 function domainSnapshot(arena: Arena, domain: number): DomainSnapshot {
   const { words } = arena;
   const { domainWord } = domainPlace(arena, domain);
@@ -69,7 +75,7 @@ function domainSnapshot(arena: Arena, domain: number): DomainSnapshot {
     );
   return {
     domain,
-    state: DOMAIN_STATE_NAMES[field('state')] ?? 'absent',
+    state: domainState(arena, domain),
     idleCpus: field('nrIdle'),
     asking: (field('taskTail') - field('taskHead')) >>> 0,
     counters: byName(COUNTER_NAMES, counter),

@@ -34,14 +34,16 @@ class Fifo implements Policy {
 
   dispatch(room: number): void {
     const { queue, decisions, keyNs, sliceUs, last } = this;
+    const count = queue.size < room ? queue.size : room;
     const clockNs = this.clock.clockNs();
-    if (clockNs > last[0]) last[0] = clockNs;
-    for (let left = room; left > 0 && queue.size > 0; left--) {
-      last[0] += 1;
+    let key = clockNs > last[0] ? clockNs : last[0];
+    for (let index = 0; index < count; index++) {
       const slot = queue.shift();
-      keyNs[slot] = last[0];
+      key += 1;
+      keyNs[slot] = key;
       decisions.publish(slot, sliceUs, CPU_ANY, 0);
     }
+    last[0] = key;
   }
 }
 

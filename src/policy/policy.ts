@@ -67,6 +67,13 @@ export interface Decisions {
     cpu: number,
     flags: number,
   ): boolean;
+
+  /**
+   * orderStands tells whether the last order this policy left in a held task's slot is still there, with that slice, and half
+   * its time is to go. Writing an order costs several times as much as this. That its wake-ups are used up the task's
+   * flags say: {@link TASK_FLAG}.ORDER_ENDED.
+   */
+  orderStands(slot: Slot, sliceUs: number): boolean;
 }
 
 /** DomainClock is the domain's virtual clock: how much weighted execution its tasks have had. */

@@ -1,11 +1,17 @@
 /** HOT PATH (enqueue, dispatch): no allocation, no exceptions. */
 import { DECISION_FLAG, LIMIT, ORDER_FLAG, TASK_FLAG } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
-import { TASK_TIME, type TaskView } from '../shm/task-view.js';
+import type { TaskView } from '../shm/task-view.js';
 import { type Decisions, definePolicy, type Policy, type PolicyContext } from './policy.js';
 import { SlotHeap } from './queues/slot-heap.js';
 
+// Imported names are looked up at each use; these are constants to the compiler.
 const CPU_ANY = LIMIT.CPU_ANY;
+const WOKE = TASK_FLAG.WAKEUP;
+const ORDER_ENDED = TASK_FLAG.ORDER_ENDED;
+const MAY_PREEMPT = DECISION_FLAG.PREEMPT;
+const ORDER_MAY_PREEMPT = ORDER_FLAG.PREEMPT;
+const WEIGHT_DEFAULT = 100;
 
 /** VtimeOptions are what can be set about the vtime policy. */
 export interface VtimeOptions {
@@ -33,14 +39,13 @@ export const VTIME_DEFAULTS: VtimeOptions = {
  *
  * vtime is a task's weighted execution time. The kernel side charges it (ran * 100 / weight) and keeps a sleeper from
  * saving up more than one slice of lag. Tasks that sleep often have run little since they woke, so they come early.
- * With every decision it leaves a standing order saying the same for the task's next wake-ups.
+ * It leaves a standing order saying the same for the task's next wake-ups, and renews it when it has run
+ * out or half its time is over.
  */
 class Vtime implements Policy {
   private readonly tasks: TaskView;
   private readonly decisions: Decisions;
   private readonly deadlineNs: Float64Array;
-  /** vtime and execution since wake of the task at hand. */
-  private readonly times = new Float64Array(2);
   private readonly queue: SlotHeap;
   private readonly leavesOrders: boolean;
   private readonly sliceUs: number;
@@ -69,11 +74,7 @@ class Vtime implements Policy {
   }
 
   enqueue(slot: Slot): void {
-    const { tasks, times } = this;
-    tasks.timeInto(slot, TASK_TIME.vtimeNs, times, 0);
-    tasks.timeInto(slot, TASK_TIME.execSinceWakeNs, times, 1);
-    const execNs = times[1] < this.execCapNs ? times[1] : this.execCapNs;
-    this.deadlineNs[slot] = times[0] + Math.floor((execNs * 100) / tasks.weight(slot));
+    this.tasks.deadlineInto(slot, this.execCapNs, this.deadlineNs);
     this.queue.push(slot);
   }
 
@@ -91,26 +92,31 @@ class Vtime implements Policy {
 
   private decide(slot: Slot): void {
     const { decisions, tasks } = this;
-    const sliceUs = this.sliceOf(tasks.weight(slot));
-    if (this.leavesOrders) {
-      decisions.standing(
-        slot,
-        this.orderWakes,
-        this.orderValidMs,
-        this.sliceUs,
-        0,
-        this.execCapUs,
-        sliceUs,
-        CPU_ANY,
-        ORDER_FLAG.PREEMPT,
-      );
+    const weight = tasks.weight(slot) | 0;
+    const sliceUs = weight === WEIGHT_DEFAULT ? this.sliceUs : this.sliceOf(weight);
+    const ask = tasks.askFlags(slot);
+    if (this.leavesOrders && ((ask & ORDER_ENDED) !== 0 || !decisions.orderStands(slot, sliceUs))) {
+      this.leaveOrder(slot, sliceUs);
     }
-    const woke = (tasks.askFlags(slot) & TASK_FLAG.WAKEUP) !== 0;
-    decisions.publish(slot, sliceUs, CPU_ANY, woke ? DECISION_FLAG.PREEMPT : 0);
+    decisions.publish(slot, sliceUs, CPU_ANY, (ask & WOKE) !== 0 ? MAY_PREEMPT : 0);
+  }
+
+  private leaveOrder(slot: Slot, sliceUs: number): void {
+    this.decisions.standing(
+      slot,
+      this.orderWakes,
+      this.orderValidMs,
+      this.sliceUs,
+      0,
+      this.execCapUs,
+      sliceUs,
+      CPU_ANY,
+      ORDER_MAY_PREEMPT,
+    );
   }
 
   private sliceOf(weight: number): number {
-    const sliceUs = ((this.sliceUs * weight) / 100) | 0;
+    const sliceUs = ((this.sliceUs * weight) / WEIGHT_DEFAULT) | 0;
     if (sliceUs < this.sliceMinUs) return this.sliceMinUs;
     return sliceUs > this.sliceMaxUs ? this.sliceMaxUs : sliceUs;
   }

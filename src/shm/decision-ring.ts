@@ -16,36 +16,48 @@
  */
 import { DECISION, DOMAIN } from './layout.generated.js';
 import type { Arena, DomainPlace } from './arena.js';
+import { type HeldTasks, NOTE } from './held-tasks.js';
 import type { Slot } from './slot.js';
 
 const { slot: SLOT, enq: ENQ, generation: GENERATION_CPU, sliceUs: SLICE } = DECISION.word;
 const { keyLo: KEY_LO, keyHi: KEY_HI, flags: FLAGS } = DECISION.word;
 const ENTRY_SHIFT = 3;
 const TO_HIGH = 2 ** -32;
+const { held: HELD, stampMask: STAMP_MASK } = NOTE;
 
 /** DecisionRing is the producer's side of one domain's decision ring. One per worker; not shared. */
 export class DecisionRing {
   private readonly words: Uint32Array;
   private readonly signedWords: Int32Array;
-  private readonly ringWord: number;
+  /** The entries alone: a masked index is in range, and there is nothing to add to it. */
+  private readonly entries: Uint32Array;
   private readonly size: number;
+  private readonly mask: number;
   private readonly headWord: number;
   private readonly tailWord: number;
   /** Places written, published or not. */
   private tail: number;
   private published: number;
   private seenHead: number;
+  /** Where `put` stops. */
+  private end: number;
 
   constructor(arena: Arena, place: DomainPlace) {
     if (DECISION.words !== 1 << ENTRY_SHIFT) throw new RangeError('decision ring entries are not 32 bytes');
     this.words = arena.words;
     this.signedWords = arena.signedWords;
-    this.ringWord = place.decisionRingWord;
-    this.size = place.decisionRingSize;
+    const { decisionRingWord, decisionRingSize } = place;
+    this.entries = arena.words.subarray(
+      decisionRingWord,
+      decisionRingWord + decisionRingSize * DECISION.words,
+    );
+    this.size = decisionRingSize;
+    this.mask = this.size - 1;
     this.headWord = place.domainWord + DOMAIN.word.decisionHead;
     this.tailWord = place.domainWord + DOMAIN.word.decisionTail;
     this.tail = Atomics.load(this.signedWords, this.tailWord);
     this.published = this.tail;
+    this.end = this.tail;
     this.seenHead = Atomics.load(this.signedWords, this.headWord);
   }
 
@@ -61,30 +73,43 @@ export class DecisionRing {
     return sane ? this.size - used : 0;
   }
 
+  /** open lets `put` write up to `count` entries, which is no more than the room. */
+  open(count: number): void {
+    this.end = (this.tail + count) | 0;
+  }
+
   /**
-   * put writes one entry, with the slot's key from `keyNs` (step 2). The caller has made sure that there is room. The key
-   * comes in an array because a number passed as an argument may get boxed.
+   * put writes one entry (step 2): the decision about a held task, with the names of its wait and its key from `keyNs`, and
+   * ends the holding. The key comes in an array because a number passed as an argument may get boxed.
+   *
+   * @returns false, and nothing is written, when the task is not held or there is no room left of what was opened
    */
   put(
     slot: Slot,
-    enq: number,
-    generation: number,
+    held: HeldTasks,
     keyNs: Float64Array,
     sliceUs: number,
     cpu: number,
     flags: number,
-  ): void {
+  ): boolean {
+    const { entries, tail } = this;
+    const { notes } = held;
+    if (slot < 0 || slot >= held.nrSlots || tail === this.end) return false;
+    const noteAt = slot << 1;
+    const stamp = notes[noteAt | 1] | 0;
+    if ((stamp & HELD) === 0) return false;
+    notes[noteAt | 1] = stamp & STAMP_MASK;
+    this.tail = (tail + 1) | 0;
     const key = keyNs[slot];
-    const words = this.words;
-    const at = this.ringWord + ((this.tail & (this.size - 1)) << ENTRY_SHIFT);
-    words[at + SLOT] = slot;
-    words[at + ENQ] = enq;
-    words[at + GENERATION_CPU] = (generation & 0xffff) | (cpu << 16);
-    words[at + SLICE] = sliceUs;
-    words[at + KEY_LO] = key;
-    words[at + KEY_HI] = key * TO_HIGH;
-    words[at + FLAGS] = flags;
-    this.tail = (this.tail + 1) | 0;
+    const at = (tail & this.mask) << ENTRY_SHIFT;
+    entries[at | SLOT] = slot;
+    entries[at | ENQ] = notes[noteAt];
+    entries[at | GENERATION_CPU] = (stamp & 0xffff) | (cpu << 16);
+    entries[at | SLICE] = sliceUs;
+    entries[at | KEY_LO] = key;
+    entries[at | KEY_HI] = key * TO_HIGH;
+    entries[at | FLAGS] = flags;
+    return true;
   }
 
   /** publish makes everything written visible (step 3) and tells how many that were. */

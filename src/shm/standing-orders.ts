@@ -16,9 +16,18 @@ import type { Slot } from './slot.js';
 const W = ORDER.word;
 const ORDER_AT = SLOT.word.order;
 const ENQUEUED = SLOT.word.enqueuedNs;
+const SERIAL_AT = ORDER_AT + W.serial;
 const SLOT_SHIFT = 6;
 const HIGH = 2 ** 32;
 const NS_PER_MS = 1e6;
+/** A time in ticks of 2^20 ns, about a millisecond, as int32 with wrap-around: only differences count. */
+const TICK_LOW_SHIFT = 20;
+const TICK_HIGH_SHIFT = 12;
+/** What is remembered of the order left last, per slot: its serial, when half its time is over, its slice. */
+const NOTE_SHIFT = 2;
+const SERIAL = 0;
+const HALF_TICKS = 1;
+const SLICE_US = 2;
 
 /** StandingOrders writes the order part of slots. One per worker. */
 export class StandingOrders {
@@ -27,9 +36,13 @@ export class StandingOrders {
   /** Starts anywhere, so that a restarted worker does not repeat the serial its predecessor left in a slot. */
   private serial = (Math.random() * 2 ** 32) | 0;
 
+  private readonly notes: Int32Array;
+
   constructor(arena: Arena) {
     this.words = arena.words;
     this.slotsWord = arena.slotsWord;
+    // fill touches the pages, which a new array does not.
+    this.notes = new Int32Array(arena.nrSlots << NOTE_SHIFT).fill(0);
   }
 
   /**
@@ -47,9 +60,9 @@ export class StandingOrders {
     cpu: number,
     flags: number,
   ): void {
-    const words = this.words;
-    const slotAt = this.slotsWord + (slot << SLOT_SHIFT);
-    const at = slotAt + ORDER_AT;
+    const { words, notes } = this;
+    const slotAt = (this.slotsWord + (slot << SLOT_SHIFT)) | 0;
+    const at = (slotAt + ORDER_AT) | 0;
     words[at + W.serial] = 0;
     words[at + W.wakes] = wakes;
     words[at + W.expiresMs] =
@@ -62,6 +75,30 @@ export class StandingOrders {
     words[at + W.cpu] = cpu;
     this.serial = (this.serial + 1) | 0 || 1;
     words[at + W.serial] = this.serial;
+    const note = slot << NOTE_SHIFT;
+    notes[note + SERIAL] = this.serial;
+    notes[note + HALF_TICKS] = (this.enqueuedTicks(slotAt) + (validMs >>> 1)) | 0;
+    notes[note + SLICE_US] = sliceUs;
+  }
+
+  /**
+   * stands tells whether the order left last by this worker still lies in the slot with that slice, and half its time is to
+   * go. The kernel side takes an order away (serial 0) when the slot gets another task, and another domain's worker puts
+   * its own serial there, so neither is mistaken for ours. Its wakes are not counted: TASK_FLAG.ORDER_ENDED tells.
+   */
+  stands(slot: Slot, sliceUs: number): boolean {
+    const { words, notes } = this;
+    const slotAt = (this.slotsWord + (slot << SLOT_SHIFT)) | 0;
+    const note = slot << NOTE_SHIFT;
+    const serial = notes[note | SERIAL] | 0;
+    if (serial === 0 || (words[(slotAt + SERIAL_AT) | 0] | 0) !== serial) return false;
+    if (notes[note | SLICE_US] !== sliceUs) return false;
+    return ((notes[note | HALF_TICKS] - this.enqueuedTicks(slotAt)) | 0) > 0;
+  }
+
+  private enqueuedTicks(slotAt: number): number {
+    const low = this.words[(slotAt + ENQUEUED) | 0];
+    return (this.words[(slotAt + ENQUEUED + 1) | 0] << TICK_HIGH_SHIFT) | (low >>> TICK_LOW_SHIFT);
   }
 
   /** withdraw takes the order back: the task's next wake-up is asked. */

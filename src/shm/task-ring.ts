@@ -21,17 +21,21 @@
  */
 import { DOMAIN, TASK_ENTRY } from './layout.generated.js';
 import type { Arena, DomainPlace } from './arena.js';
-import type { Slot } from './slot.js';
+import { type HeldTasks, NOTE } from './held-tasks.js';
 
+// Set into the low bits of an entry's index.
 const SLOT = TASK_ENTRY.word.slot;
 const ENQ = TASK_ENTRY.word.enq;
 const STAMP = TASK_ENTRY.word.generation;
 const ENTRY_SHIFT = 2;
+const { held: HELD, stampMask: STAMP_MASK } = NOTE;
 
 /** TaskRing is the consumer's side of one domain's task ring. One per worker; not shared between threads. */
 export class TaskRing {
   private readonly words: Uint32Array;
   private readonly signedWords: Int32Array;
+  /** The entries alone: a masked index is in range, and there is nothing to add to it. */
+  private readonly entries: Uint32Array;
   private readonly ringWord: number;
   private readonly mask: number;
   private readonly headWord: number;
@@ -42,6 +46,8 @@ export class TaskRing {
     this.words = arena.words;
     this.signedWords = arena.signedWords;
     this.ringWord = place.taskRingWord;
+    const { taskRingWord, taskRingSize } = place;
+    this.entries = arena.words.subarray(taskRingWord, taskRingWord + taskRingSize * TASK_ENTRY.words);
     this.mask = place.taskRingSize - 1;
     this.headWord = place.domainWord + DOMAIN.word.taskHead;
     this.head = Atomics.load(this.signedWords, this.headWord);
@@ -49,15 +55,13 @@ export class TaskRing {
 
   /** committed counts the entries that can be read, at most `limit` (step 5). Follow it with step 6. */
   committed(limit: number): number {
-    const words = this.words;
-    const ringWord = this.ringWord;
-    const mask = this.mask;
-    const head = this.head;
+    const { entries, mask, head } = this;
     let count = 0;
     while (count < limit) {
       const position = (head + count) | 0;
-      if ((words[ringWord + ((position & mask) << ENTRY_SHIFT)] | 0) !== ((position + 1) | 0)) break;
-      count++;
+      const next = (position + 1) | 0;
+      if ((entries[(position & mask) << ENTRY_SHIFT] | 0) !== next) break;
+      count = (count + 1) | 0;
     }
     return count;
   }
@@ -68,22 +72,33 @@ export class TaskRing {
     return seq === ((this.head + 1) | 0);
   }
 
-  /** entry gives the place of the batch's index-th entry for the accessors below (step 7). */
-  entry(index: number): number {
-    return this.ringWord + (((this.head + index) & this.mask) << ENTRY_SHIFT);
-  }
-
-  slot(entry: number): Slot {
-    return this.words[entry + SLOT] as Slot;
-  }
-
-  enq(entry: number): number {
-    return this.words[entry + ENQ];
-  }
-
-  /** stamp is generation | task flags << 16. */
-  stamp(entry: number): number {
-    return this.words[entry + STAMP];
+  /**
+   * take reads the first `count` entries (step 7): each wait is noted in `held`, and the slots that the policy must be told
+   * of are listed in `told`, in order. A slot out of range is passed over; so is one that the policy has already (its
+   * earlier wait was broken off; the decision to come answers the new one).
+   *
+   * @returns how many are listed
+   */
+  take(count: number, held: HeldTasks, told: Uint32Array): number {
+    const { entries, mask, head } = this;
+    const { notes, nrSlots } = held;
+    const end = (head + count) | 0;
+    let listed = 0;
+    for (let position = head; position !== end; position = (position + 1) | 0) {
+      const entry = (position & mask) << ENTRY_SHIFT;
+      const slot = entries[entry | SLOT] | 0;
+      if (slot < 0 || slot >= nrSlots) continue;
+      const at = slot << 1;
+      const before = notes[at | 1] | 0;
+      notes[at] = entries[entry | ENQ] | 0;
+      notes[at | 1] = (entries[entry | STAMP] & STAMP_MASK) | HELD;
+      if ((before & HELD) === 0) {
+        told[listed] = slot;
+        listed = (listed + 1) | 0;
+      }
+    }
+    held.count = (held.count + listed) | 0;
+    return listed;
   }
 
   /** release gives the first `count` places back to the producers (step 8). */

@@ -25,6 +25,8 @@ const WOKEN = W.wokenNs;
 const SLEEP = W.sleepNs;
 const SLOT_SHIFT = 6;
 const HIGH = 2 ** 32;
+/** Nice 0. */
+const WEIGHT_DEFAULT = 100;
 
 /** TASK_TIME names a slot's times for {@link TaskView.timeInto}. */
 export const TASK_TIME = {
@@ -56,7 +58,7 @@ export class TaskView {
   }
 
   private word(slot: Slot, field: number): number {
-    return this.words[this.slotsWord + (slot << SLOT_SHIFT) + field];
+    return this.words[(this.slotsWord + (slot << SLOT_SHIFT) + field) | 0];
   }
 
   private time(slot: Slot, field: number): number {
@@ -71,6 +73,25 @@ export class TaskView {
   timeInto(slot: Slot, field: number, target: Float64Array, index: number): void {
     const at = this.slotsWord + (slot << SLOT_SHIFT) + field;
     target[index] = this.words[at] + this.words[at + 1] * HIGH;
+  }
+
+  /**
+   * deadlineInto writes vtime + min(execution since wake, cap) * 100 / weight into target[slot], in whole nanoseconds: the
+   * deadline that the kernel side also gives a task under a standing order.
+   *
+   * @param execCapNs - below 2^31
+   */
+  deadlineInto(slot: Slot, execCapNs: number, target: Float64Array): void {
+    const { words } = this;
+    const at = (this.slotsWord + (slot << SLOT_SHIFT)) | 0;
+    const weight = words[(at + WEIGHT) | 0] | 0;
+    const lowNs = words[(at + EXEC_SINCE_WAKE) | 0] | 0;
+    let execNs = execCapNs;
+    if (lowNs >= 0 && lowNs < execCapNs && words[(at + EXEC_SINCE_WAKE + 1) | 0] === 0) execNs = lowNs;
+    const vtimeNs = words[(at + VTIME) | 0] + words[(at + VTIME + 1) | 0] * HIGH;
+    // The ordinary weight needs no division.
+    if (weight === WEIGHT_DEFAULT) target[slot] = vtimeNs + execNs;
+    else target[slot] = vtimeNs + Math.floor((execNs * WEIGHT_DEFAULT) / weight);
   }
 
   pid(slot: Slot): number {

@@ -12,7 +12,7 @@ import type { WorkerHost } from './worker-host.js';
 const RESTART_DELAY_MS = 100;
 const RESTART_DELAY_MAX_MS = 5_000;
 /** A worker that dies so often is left dead; its domain stays scheduled in the kernel. */
-const RESTARTS_MAX = 5;
+const RESTARTS_MAX = 8;
 
 export type DomainWorkerOptions = Pick<WorkerTask, 'policy' | 'wait' | 'ask' | 'sliceUs' | 'partial'>;
 

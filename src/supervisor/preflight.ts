@@ -40,6 +40,11 @@ export function schedExtState(): string | undefined {
   return readTrimmed(STATE_FILE);
 }
 
+/** hotplugSequence is the kernel's count of CPUs that came or went since boot. */
+export function hotplugSequence(): bigint {
+  return BigInt(readTrimmed('/sys/kernel/sched_ext/hotplug_seq') ?? '0');
+}
+
 function checkCapabilities(): void {
   const hex = /^CapEff:\s*([0-9a-f]+)$/m.exec(readTrimmed('/proc/self/status') ?? '')?.[1];
   const held = BigInt(`0x${hex ?? '0'}`);

@@ -17,11 +17,11 @@ import { native as loadNative } from '../kernel/native.js';
 import { FaultWatch } from '../observe/faults.js';
 import { createLog, type Logger } from '../observe/log.js';
 import { liveTable, type Report, summaryTable } from '../observe/report.js';
-import { takeSnapshot } from '../observe/snapshot.js';
+import { type DomainSnapshot, domainState, takeSnapshot } from '../observe/snapshot.js';
 import { readTopology } from '../topology/read.js';
 import { DomainWorker } from './domain-worker.js';
 import { unregisterWorker } from './memory.js';
-import { checkMachine } from './preflight.js';
+import { checkMachine, hotplugSequence } from './preflight.js';
 import { SchedulerLink } from './scheduler-link.js';
 import { type Restore, setSysctl } from './sysctl.js';
 import { piscinaHost } from './worker-host.js';
@@ -34,26 +34,16 @@ const EXIT_ERROR = 1024;
  *  Flags of the collector's threads may not be changed once the main isolate runs. */
 const WORKER_V8_FLAGS = ['--min-semi-space-size=2', '--max-semi-space-size=2'];
 
-/** RunHooks are for callers that are not a person at a terminal. */
-export interface RunHooks {
-  readonly log?: Logger;
-  /** Called once attached and going. Its promise's end ends the run. */
-  readonly attached?: () => Promise<void>;
-  /** Takes the live table in place of stdout. */
-  readonly table?: (text: string) => void;
-  /** Takes the numbers of the whole run. */
-  readonly summary?: (plan: DomainPlan, report: Report) => void;
-}
-
 /**
  * runScheduler schedules this machine until it is told to stop.
  *
  * @returns the process's exit code: 0 after a stop that was asked for, 1 when the kernel let go by itself
  * @throws UserError for what the user can mend
  */
-export async function runScheduler(config: RunConfig, hooks: RunHooks = {}): Promise<number> {
-  const log = hooks.log ?? createLog(config.verbose);
+export async function runScheduler(config: RunConfig): Promise<number> {
+  const log = createLog(config.verbose);
   checkMachine();
+  const hotplugSeq = hotplugSequence();
   const topology = readTopology();
   const plan = planFor(topology, config);
   log.info(
@@ -65,7 +55,7 @@ export async function runScheduler(config: RunConfig, hooks: RunHooks = {}): Pro
   );
   for (const flag of WORKER_V8_FLAGS) setFlagsFromString(flag);
   const native = loadNative();
-  const run = new Run(native, plan, config, log, hooks);
+  const run = new Run(native, plan, config, log, hotplugSeq);
   try {
     await run.begin();
     return await run.untilStopped();
@@ -80,6 +70,7 @@ class Run {
   private readonly host;
   private readonly workers: DomainWorker[];
   private readonly faults = new FaultWatch();
+  private readonly states = new Map<number, DomainSnapshot['state']>();
   private readonly restores: Restore[] = [];
   private heartbeat: NodeJS.Timeout | undefined;
   private attachedAt: number | undefined;
@@ -90,9 +81,9 @@ class Run {
     private readonly plan: DomainPlan,
     private readonly config: RunConfig,
     private readonly log: Logger,
-    private readonly hooks: RunHooks,
+    hotplugSeq: bigint,
   ) {
-    this.link = SchedulerLink.open(native, plan, config);
+    this.link = SchedulerLink.open(native, plan, config, hotplugSeq);
     this.host = piscinaHost(plan.domains.length);
     const { session } = this.link;
     this.workers = plan.domains.map(
@@ -133,7 +124,10 @@ class Run {
     else log.warn('vm.compact_unevictable_allowed cannot be set to 0: compaction may move locked pages');
     native.disableTransparentHugepages();
     const locked = native.lockMemory();
-    log.debug(locked, `locked ${locked.mappings} mappings, ${(locked.bytes / 2 ** 20).toFixed(0)} MiB`);
+    log.debug(
+      { ...locked, pagesByNode: native.memoryPlacement(this.link.session) },
+      `locked ${locked.mappings} mappings, ${(locked.bytes / 2 ** 20).toFixed(0)} MiB`,
+    );
     if (locked.refused > 0) {
       log.warn(
         { errors: locked.errors },
@@ -147,6 +141,7 @@ class Run {
     this.heartbeat = setInterval(() => {
       this.link.beat();
       if (this.link.exited()) this.stop.resolve('kernel');
+      this.logStateChanges();
     }, config.heartbeatMs);
     log.info(
       { policy: config.policy, wait: config.wait, ask: config.ask },
@@ -155,7 +150,7 @@ class Run {
   }
 
   async untilStopped(): Promise<number> {
-    const { config, log, hooks } = this;
+    const { config, log } = this;
     const timers: NodeJS.Timeout[] = [];
     if (config.durationS !== undefined) {
       timers.push(setTimeout(() => this.stop.resolve('duration'), config.durationS * 1000));
@@ -166,16 +161,11 @@ class Run {
         setInterval(() => {
           const now = this.report();
           const text = liveTable(this.plan, now, before);
-          if (hooks.table) hooks.table(text);
-          else process.stdout.write(`${text}\n`);
+          process.stdout.write(`${text}\n`);
           before = now;
         }, config.statsS * 1000),
       );
     }
-    hooks.attached?.().then(
-      () => this.stop.resolve('done'),
-      (error: unknown) => this.stop.reject(error),
-    );
     try {
       const why = await this.stop.promise;
       log.debug(`stopping: ${why}`);
@@ -187,8 +177,7 @@ class Run {
     for (const { domain, counters, worker } of report.snapshot.domains) {
       log.debug({ domain, counters, worker }, `counters of domain ${domain}`);
     }
-    if (hooks.summary) hooks.summary(this.plan, report);
-    else process.stdout.write(summaryTable(this.plan, report));
+    process.stdout.write(summaryTable(this.plan, report));
     return this.exitCode(this.link.exitInfo());
   }
 
@@ -208,6 +197,23 @@ class Run {
     for (const worker of this.workers) worker.tellToStop();
     this.link.detach();
     await Promise.all(this.workers.map((worker) => worker.ended()));
+  }
+
+  /** A fallback shorter than a heartbeat shows in the counters only. */
+  private logStateChanges(): void {
+    for (const { id, name } of this.plan.domains) {
+      const now = domainState(this.link.arena, id);
+      const before = this.states.get(id) ?? 'active';
+      if (now === before) continue;
+      this.states.set(id, now);
+      const { log } = this;
+      if (now === 'active') log.info({ domain: name }, `domain ${name} is scheduled by its worker again`);
+      else
+        log.warn(
+          { domain: name, state: now },
+          `domain ${name} is scheduled in the kernel: its worker is ${now === 'fallback' ? 'stalled' : 'gone'}`,
+        );
+    }
   }
 
   private report(): Report {

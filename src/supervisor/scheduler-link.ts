@@ -32,16 +32,18 @@ export class SchedulerLink {
   /**
    * open loads the object and lays its memory out by the plan. Nothing is scheduled yet.
    *
+   * @param hotplugSeq - the kernel's count of CPUs come and gone when the plan was made; attach is refused when it moved
+   *
    * @throws UserError 77 when the kernel refuses for lack of privilege, 1 when the object is missing or not the one
    *   this TypeScript was built for.
    */
-  static open(native: NativeAddon, plan: DomainPlan, config: RunConfig): SchedulerLink {
+  static open(native: NativeAddon, plan: DomainPlan, config: RunConfig, hotplugSeq: bigint): SchedulerLink {
     checkLayout();
     const flags = config.partial ? [...OPS_FLAGS, 'SCX_OPS_SWITCH_PARTIAL'] : OPS_FLAGS;
     const session = native.openSession({
       objectPath: OBJECT_PATH,
       arenaBytes: arenaBytes(plan),
-      ops: { map: 'nodeland', flags },
+      ops: { map: 'nodeland', flags, hotplugSeq },
     });
     try {
       native.loadSession(session);

@@ -10,7 +10,6 @@ import type { WorkerStatus } from '../shm/worker-status.js';
 /** DecisionSink carries a policy's decisions to the ring, each with the names of the wait it answers. */
 export class DecisionSink implements Decisions {
   readonly keyNs: Float64Array;
-  private room = 0;
 
   constructor(
     private readonly ring: DecisionRing,
@@ -24,18 +23,23 @@ export class DecisionSink implements Decisions {
 
   /** open allows decisions up to the ring's room, and returns that room. */
   open(): number {
-    this.room = this.ring.room(this.held.count);
-    return this.room;
+    const { ring } = this;
+    const room = ring.room(this.held.count);
+    ring.open(room);
+    return room;
   }
 
   publish(slot: Slot, sliceUs: number, cpu: number, flags: number): boolean {
-    if (this.room <= 0 || !this.held.drop(slot)) {
-      this.status.countEvent(WORKER_STAT.POLICY_ERRORS);
-      return false;
-    }
-    this.room--;
-    this.ring.put(slot, this.held.enq(slot), this.held.generation(slot), this.keyNs, sliceUs, cpu, flags);
-    return true;
+    const done = this.ring.put(slot, this.held, this.keyNs, sliceUs, cpu, flags);
+    if (!done) this.status.countEvent(WORKER_STAT.POLICY_ERRORS);
+    return done;
+  }
+
+  /** close makes the decisions visible and tells how many they are. */
+  close(): number {
+    const published = this.ring.publish();
+    this.held.count -= published;
+    return published;
   }
 
   standing(
@@ -52,5 +56,9 @@ export class DecisionSink implements Decisions {
     if (!this.leavesOrders || !this.held.holds(slot)) return false;
     this.orders.leave(slot, wakes, validMs, lagUs, offsetUs, execCapUs, sliceUs, cpu, flags);
     return true;
+  }
+
+  orderStands(slot: Slot, sliceUs: number): boolean {
+    return this.leavesOrders && this.held.holds(slot) && this.orders.stands(slot, sliceUs);
   }
 }

@@ -16,6 +16,7 @@ import { type Arena, domainPlace } from '../shm/arena.js';
 import { DecisionRing } from '../shm/decision-ring.js';
 import { HeldTasks } from '../shm/held-tasks.js';
 import { WORKER_STAT } from '../shm/layout.generated.js';
+import type { Slot } from '../shm/slot.js';
 import { StandingOrders } from '../shm/standing-orders.js';
 import { TaskRing } from '../shm/task-ring.js';
 import { TaskView } from '../shm/task-view.js';
@@ -23,7 +24,7 @@ import { WorkerStatus } from '../shm/worker-status.js';
 import { DecisionSink } from './decision-sink.js';
 
 /** How many records are taken at once. Larger batches cost latency, smaller ones atomics. */
-export const BATCH_TASKS = 64;
+export const BATCH_TASKS = 128;
 
 /** DomainSettings are what a domain's loop is made from, beside the memory. */
 export interface DomainSettings {
@@ -38,21 +39,22 @@ export class DomainLoop {
   readonly status: WorkerStatus;
   readonly policy: Policy;
   private readonly tasks: TaskRing;
-  private readonly decisions: DecisionRing;
   private readonly held: HeldTasks;
   private readonly sink: DecisionSink;
+  /** The slots of a batch that the policy is told of. */
+  private readonly told = new Uint32Array(BATCH_TASKS).fill(0);
 
   /** @throws ArenaError, or whatever the policy's create throws. */
   constructor(arena: Arena, settings: DomainSettings) {
     const place = domainPlace(arena, settings.domain);
     this.status = new WorkerStatus(arena, place);
     this.tasks = new TaskRing(arena, place);
-    this.decisions = new DecisionRing(arena, place);
+    const decisions = new DecisionRing(arena, place);
     this.held = new HeldTasks(arena.nrSlots);
     const view = new TaskView(arena, this.held);
     const orders = new StandingOrders(arena);
     const leavesOrders = settings.ask !== 'always';
-    this.sink = new DecisionSink(this.decisions, this.held, orders, this.status, leavesOrders);
+    this.sink = new DecisionSink(decisions, this.held, orders, this.status, leavesOrders);
     const context: PolicyContext = {
       domain: settings.domain,
       nrCpus: place.nrCpus,
@@ -76,15 +78,13 @@ export class DomainLoop {
     const taken = tasks.committed(BATCH_TASKS);
     if (taken === 0 && held.count === 0) return 0;
     status.busy();
-    for (let index = 0; index < taken; index++) {
-      const entry = tasks.entry(index);
-      const slot = tasks.slot(entry);
-      if (held.take(slot, tasks.enq(entry), tasks.stamp(entry))) policy.enqueue(slot);
-    }
+    const list = this.told;
+    const told = tasks.take(taken, held, list);
+    for (let index = 0; index < told; index++) policy.enqueue((list[index] | 0) as Slot);
     const room = this.sink.open();
     if (room > 0) policy.dispatch(room);
     else status.countEvent(WORKER_STAT.DECISION_RING_FULL);
-    const published = this.decisions.publish();
+    const published = this.sink.close();
     status.countBatch(taken, published);
     if (held.count === 0) status.ready();
     else status.wakeMe();

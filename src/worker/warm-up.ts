@@ -4,6 +4,7 @@
  */
 import { getHeapStatistics } from 'node:v8';
 import { SimFeed } from '../kernel/sim-feed.js';
+import { letInline } from './compiler.js';
 import { commandStop, createControl } from './control.js';
 import { BATCH_TASKS, DomainLoop, type DomainSettings } from './domain-loop.js';
 import { policyError, runDomain, type StopReason, type WaitMode } from './run.js';
@@ -40,6 +41,7 @@ export interface WarmUpOptions extends DomainSettings {
  */
 export function warmUp(options: WarmUpOptions): StopReason | undefined {
   const pause = new Int32Array(new SharedArrayBuffer(4));
+  letInline();
   touchYoungGeneration();
   for (let round = 0, hot = 0; round < ROUNDS_MAX && (round < ROUNDS_MIN || hot < 2); round++) {
     const { reason, grownBytes } = warmUpRound(options, round);

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { CounterName, WorkerStatName } from '../../src/observe/snapshot.js';
 import { sandboxAvailable } from '../../src/sandbox/available.js';
+import { SandboxError } from '../../src/sandbox/errors.js';
 import { runInSandbox, type SandboxOptions, type SandboxResult } from '../../src/sandbox/run.js';
 
 /** A program that ran to its end in the machine. */
@@ -60,7 +61,13 @@ export class Guest {
   ): Promise<Guest> {
     const file = fileURLToPath(new URL(`guest/${script}`, import.meta.url));
     const command = [process.execPath, file, ...args];
-    const result = await runInSandbox({ cpus: 4, nodes: 2, timeoutSeconds: 540, ...options, command });
+    const result = await runInSandbox({ cpus: 4, nodes: 2, timeoutSeconds: 540, ...options, command }).catch(
+      (error: unknown) => {
+        // A machine that panicked says why on its console.
+        if (error instanceof SandboxError) error.message += `:\n${error.consoleTail}`;
+        throw error;
+      },
+    );
     if (result.exitCode !== 0) {
       throw new Error(`${script} ended with ${result.exitCode}:\n${result.output}\n${result.consoleTail}`);
     }

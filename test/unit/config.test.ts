@@ -34,7 +34,7 @@ describe('a configuration', () => {
       ask: 'auto',
       partial: false,
       fastPath: true,
-      sliceUs: 5000,
+      sliceUs: 20_000,
       stallMs: 20,
       heartbeatMs: 100,
       verbose: false,

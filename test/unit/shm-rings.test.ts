@@ -5,6 +5,7 @@ import { SimDecisionConsumer, SimTaskProducer } from '../../src/kernel/sim-rings
 import { type Arena, ArenaError, domainPlace, openArena } from '../../src/shm/arena.js';
 import { DecisionRing } from '../../src/shm/decision-ring.js';
 import { DOMAIN, HEADER, LIMIT, SLOT } from '../../src/shm/layout.generated.js';
+import { HeldTasks } from '../../src/shm/held-tasks.js';
 import { slot } from '../../src/shm/slot.js';
 import { TaskRing } from '../../src/shm/task-ring.js';
 
@@ -20,11 +21,24 @@ function memory(firstPosition = 0): Arena {
   });
 }
 
+/** Takes a batch for a policy that decides at once. */
 function takeAll(ring: TaskRing, limit: number): number[] {
   const count = ring.committed(limit);
-  const slots = Array.from({ length: count }, (_, index) => Number(ring.slot(ring.entry(index))));
+  const told = new Uint32Array(64);
+  const listed = ring.take(count, new HeldTasks(64), told);
   ring.release(count);
-  return slots;
+  return Array.from(told.subarray(0, listed));
+}
+
+/** Makes held, as if it had been taken from a task ring, the wait `enq` of a slot. */
+function hold(held: HeldTasks, which: number, enq: number, stamp: number): void {
+  const arena = memory();
+  const at = arena.slotsWord + which * SLOT.words;
+  arena.words[at + SLOT.word.enq] = enq;
+  arena.words[at + SLOT.word.generation] = stamp & 0xffff;
+  new SimTaskProducer(arena, 0).push(slot(which), stamp >>> 16);
+  const ring = new TaskRing(arena, domainPlace(arena, 0));
+  ring.take(ring.committed(1), held, new Uint32Array(1));
 }
 
 /** Positions that wrap soon, past 2^31 and past 2^32, and ordinary ones. */
@@ -86,9 +100,33 @@ describe('the task ring', () => {
     arena.words[at + SLOT.word.generation] = 0xbeef;
     new SimTaskProducer(arena, 0).push(slot(7), 5);
     const ring = new TaskRing(arena, domainPlace(arena, 0));
+    const held = new HeldTasks(64);
     expect(ring.committed(1)).toBe(1);
-    const entry = ring.entry(0);
-    expect([ring.slot(entry), ring.enq(entry), ring.stamp(entry)]).toEqual([7, 0xfffffffe, 0x5beef]);
+    expect(ring.take(1, held, new Uint32Array(1))).toBe(1);
+    expect([held.count, held.holds(slot(7)), held.flags(slot(7))]).toEqual([1, true, 5]);
+    const decisions = new DecisionRing(arena, domainPlace(arena, 0));
+    decisions.open(1);
+    expect(decisions.put(slot(7), held, new Float64Array(64), 0, 0, 0)).toBe(true);
+    decisions.publish();
+    const consumer = new SimDecisionConsumer(arena, 0);
+    expect(consumer.take()).toBe(true);
+    expect([consumer.slot, consumer.enq >>> 0, consumer.generation]).toEqual([7, 0xfffffffe, 0xbeef]);
+  });
+
+  it('tells of a task once, however often it is enqueued, and never of a slot out of range', () => {
+    const arena = memory();
+    const producer = new SimTaskProducer(arena, 0);
+    const ring = new TaskRing(arena, domainPlace(arena, 0));
+    const held = new HeldTasks(64);
+    const told = new Uint32Array(64);
+    for (const which of [5, 64, 5, 0xfffffff0, 6, 5]) producer.push(slot(which), 0);
+    expect(Array.from(told.subarray(0, ring.take(ring.committed(64), held, told)))).toEqual([5, 6]);
+    expect([held.count, held.holds(slot(5)), held.holds(slot(64)), held.holds(slot(-1))]).toEqual([
+      2,
+      true,
+      false,
+      false,
+    ]);
   });
 });
 
@@ -102,18 +140,23 @@ describe('the decision ring', () => {
         const ring = new DecisionRing(arena, domainPlace(arena, 0));
         const consumer = new SimDecisionConsumer(arena, 0);
         const keyNs = new Float64Array(64);
+        const held = new HeldTasks(64);
         const waiting: { id: number; key: number }[] = [];
         let id = 0;
         for (const { put, take } of turns) {
           const room = Math.min(ring.room(put), put);
           expect(room).toBe(Math.min(put, RING - waiting.length));
+          ring.open(room);
           for (let i = 0; i < room; i++) {
             const which = slot(id % 64);
+            hold(held, which, id, id & 0xffff);
             keyNs[which] = Math.floor(baseKey / (id + 1));
-            ring.put(which, id, id & 0xffff, keyNs, 100 + id, id & 1023, id & 1);
+            expect(ring.put(which, held, keyNs, 100 + id, id & 1023, id & 1)).toBe(true);
             waiting.push({ id, key: keyNs[which] });
             id++;
           }
+          hold(held, 0, id, 0);
+          expect(ring.put(slot(0), held, keyNs, 0, 0, 0)).toBe(false);
           expect(consumer.take()).toBe(waiting.length > room && take >= 0 ? check(consumer, waiting) : false);
           ring.publish();
           for (let i = 0; i < take && waiting.length > 0; i++) {
@@ -129,7 +172,11 @@ describe('the decision ring', () => {
     const arena = memory();
     const ring = new DecisionRing(arena, domainPlace(arena, 0));
     const consumer = new SimDecisionConsumer(arena, 0);
-    ring.put(slot(1), 1, 1, new Float64Array(64), 0, LIMIT.CPU_ANY, 0);
+    const held = new HeldTasks(64);
+    hold(held, 1, 1, 1);
+    ring.open(ring.room(2));
+    expect(ring.put(slot(1), held, new Float64Array(64), 0, LIMIT.CPU_ANY, 0)).toBe(true);
+    expect(ring.put(slot(1), held, new Float64Array(64), 0, LIMIT.CPU_ANY, 0)).toBe(false);
     expect(consumer.take()).toBe(false);
     expect(ring.publish()).toBe(1);
     expect(ring.publish()).toBe(0);

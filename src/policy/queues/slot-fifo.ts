@@ -21,14 +21,14 @@ export class SlotFifo {
   /** push appends a slot that is not in the queue. */
   push(slot: Slot): void {
     this.ring[(this.first + this.size) & this.mask] = slot;
-    this.size++;
+    this.size = (this.size + 1) | 0;
   }
 
   /** shift takes the oldest slot. The queue must not be empty. */
   shift(): Slot {
-    const slot = this.ring[this.first] as Slot;
+    const slot = (this.ring[this.first] | 0) as Slot;
     this.first = (this.first + 1) & this.mask;
-    this.size--;
+    this.size = (this.size - 1) | 0;
     return slot;
   }
 }

@@ -28,12 +28,14 @@ export class SlotHeap {
 
   /** push adds a slot that is not queued. */
   push(slot: Slot): void {
-    this.slots[this.size++] = slot;
+    const { size } = this;
+    this.slots[size] = slot;
+    this.size = (size + 1) | 0;
   }
 
   /** at looks at the index-th slot, in no particular order; for an owner who takes all of them and then clears. */
   at(index: number): Slot {
-    return this.slots[index] as Slot;
+    return (this.slots[index] | 0) as Slot;
   }
 
   clear(): void {

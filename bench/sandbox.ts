@@ -1,0 +1,98 @@
+/**
+ * `npm run bench -- sandbox`: the kernel's own scheduler and nodeland on the same deterministic machine (4 CPUs,
+ * 2 nodes), round by round in turn: hackbench, cyclictest on the idle machine, stress-ng, cyclictest beside stress-ng.
+ */
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { UserError } from '../src/cli/errors.js';
+import { alignTable } from '../src/observe/report.js';
+import { sandboxAvailable } from '../src/sandbox/available.js';
+import { runInSandbox } from '../src/sandbox/run.js';
+import type { SandboxFigures } from './sandbox-guest.js';
+import { type Figure, figureOf } from './transport/statistics.js';
+
+const GUEST = fileURLToPath(new URL('./sandbox-guest.js', import.meta.url));
+/** Wall seconds one round may take on a slow host. */
+const ROUND_TIMEOUT_S = 400;
+
+const FIGURES: readonly { readonly key: keyof SandboxFigures; readonly label: string }[] = [
+  { key: 'hackbenchS', label: 'hackbench -g 2 -f 5 -l 200, s' },
+  { key: 'idleAverageUs', label: 'cyclictest idle, average us' },
+  { key: 'idleMaxUs', label: 'cyclictest idle, maximum us' },
+  { key: 'bogoOps', label: 'stress-ng --cpu 8, bogo-ops' },
+  { key: 'loadedAverageUs', label: 'cyclictest beside it, average us' },
+  { key: 'loadedMaxUs', label: 'cyclictest beside it, maximum us' },
+];
+
+/** sandboxCommand is the benchmark's command. */
+export function sandboxBenchCommand(): Command {
+  return new Command('sandbox')
+    .description('EEVDF and nodeland in turn on the deterministic sandbox machine')
+    .option('--rounds <n>', 'rounds of each (3)', wholeNumber, 3)
+    .option('--run <options>', 'more options for nodeland run, as one word', '')
+    .option('--kernel <version>', 'the sandbox kernel')
+    .option('--json', 'figures as JSON')
+    .action(async (options: { rounds: number; run: string; kernel?: string; json?: boolean }) => {
+      const available = sandboxAvailable(options.kernel);
+      if (!available.ok) throw new UserError(available.reason);
+      const result = await runInSandbox({
+        command: [process.execPath, GUEST, String(options.rounds), options.run],
+        cpus: 4,
+        nodes: 2,
+        memoryGiB: 2,
+        accel: 'deterministic',
+        timeoutSeconds: 120 + ROUND_TIMEOUT_S * options.rounds,
+        ...(options.kernel === undefined ? {} : { kernel: options.kernel }),
+        stderr: process.stderr,
+      });
+      if (result.exitCode !== 0)
+        throw new UserError(`the guest ended with ${result.exitCode}:\n${result.output.slice(-2000)}`);
+      const rounds = parseRounds(result.stdout);
+      process.stdout.write(
+        options.json === true
+          ? `${JSON.stringify(Object.fromEntries(FIGURES.map(({ key }) => [key, compare(rounds, key)])), null, 2)}\n`
+          : `${table(rounds)}\n`,
+      );
+    });
+}
+
+interface Round {
+  readonly scheduler: string;
+  readonly figures: SandboxFigures;
+}
+
+function parseRounds(stdout: string): Round[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Round);
+}
+
+const SCHEDULERS = ['EEVDF', 'nodeland'] as const;
+
+type Comparison = Record<(typeof SCHEDULERS)[number], Figure>;
+
+function compare(rounds: readonly Round[], key: keyof SandboxFigures): Comparison {
+  const under = (name: string): Figure =>
+    figureOf(rounds.filter(({ scheduler }) => scheduler === name).map(({ figures }) => figures[key]));
+  return { EEVDF: under('EEVDF'), nodeland: under('nodeland') };
+}
+
+function table(rounds: readonly Round[]): string {
+  const text = ({ median, min, max }: Figure): string => `${median} (${min}..${max})`;
+  const rows = FIGURES.map(({ key, label }) => {
+    const { EEVDF, nodeland } = compare(rounds, key);
+    return [label, text(EEVDF), text(nodeland), (nodeland.median / EEVDF.median).toFixed(2)];
+  });
+  return alignTable([
+    [`${rounds.length / 2} rounds, median (min..max)`, ...SCHEDULERS, 'nodeland / EEVDF'],
+    ...rows,
+  ]);
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 100)
+    throw new InvalidArgumentError('expected 1 to 100');
+  return value;
+}
