@@ -178,7 +178,7 @@ static __always_inline void enqueue_kernel(struct task_struct *p, struct task *t
 
 	count(d, why);
 	queue_domain(p, tc, d, key, default_slice_ns);
-	if (!kick_idle(ds, p, cpu) && tc->woken)
+	if (!kick_idle(ds, p, cpu) && tc->woken && !tc->sync_wake)
 		kick_later(ds, d, p, cpu, key, t);
 }
 

@@ -28,18 +28,6 @@ const HIGH = 2 ** 32;
 /** Nice 0. */
 const WEIGHT_DEFAULT = 100;
 
-/** TASK_TIME names a slot's times for {@link TaskView.timeInto}. */
-export const TASK_TIME = {
-  vtimeNs: VTIME,
-  execSinceWakeNs: EXEC_SINCE_WAKE,
-  execSinceDecisionNs: EXEC_SINCE_DECISION,
-  startedNs: STARTED,
-  stoppedNs: STOPPED,
-  enqueuedNs: ENQUEUED,
-  wokenNs: WOKEN,
-  sleepNs: SLEEP,
-} as const;
-
 /**
  * TaskView reads the slots of held tasks. BPF writes a slot before it hands its task over and then leaves these
  * fields alone until it gets a decision, so two words of one value belong together. Times are nanoseconds since the
@@ -64,15 +52,6 @@ export class TaskView {
   private time(slot: Slot, field: number): number {
     const at = this.slotsWord + (slot << SLOT_SHIFT) + field;
     return this.words[at] + this.words[at + 1] * HIGH;
-  }
-
-  /**
-   * timeInto writes a time (of {@link TASK_TIME}) into target[index]. Unlike the accessors below, whose results may get
-   * boxed where the compiler does not inline them, it never allocates.
-   */
-  timeInto(slot: Slot, field: number, target: Float64Array, index: number): void {
-    const at = this.slotsWord + (slot << SLOT_SHIFT) + field;
-    target[index] = this.words[at] + this.words[at + 1] * HIGH;
   }
 
   /**

@@ -15,7 +15,8 @@ import { makeWaitPort } from './wait-port.js';
  * takes many turns between two yields.
  */
 const YIELDS_PER_ROUND: Record<WaitMode, number> = { park: 6000, poll: 6000, spin: 400 };
-const ROUNDS_MIN = 8;
+/** Each of the two ports with positions on both sides of the wrap. */
+const ROUNDS_MIN = 4;
 /** In an emulated machine the compiler's thread may need seconds. */
 const ROUNDS_MAX = 80;
 /** Between rounds the compiler's own thread gets time to finish and install what it made. */

@@ -39,7 +39,7 @@ struct nl_types { struct nl_outer outer; enum nl_bit bit; };
 
 describe('the memory layout', () => {
   let folder = '';
-  let object = new Uint8Array();
+  let object: Uint8Array = new Uint8Array();
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'nodeland-layout-test-'));
     object = compile(folder, SAMPLE);
