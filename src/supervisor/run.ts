@@ -18,6 +18,7 @@ import { FaultWatch } from '../observe/faults.js';
 import { createLog, type Logger } from '../observe/log.js';
 import { liveTable, type Report, summaryTable } from '../observe/report.js';
 import { type DomainSnapshot, domainState, takeSnapshot } from '../observe/snapshot.js';
+import { loadPolicy } from '../policy/load.js';
 import { readTopology } from '../topology/read.js';
 import { DomainWorker } from './domain-worker.js';
 import { unregisterWorker } from './memory.js';
@@ -53,6 +54,8 @@ export async function runScheduler(config: RunConfig): Promise<number> {
         .map(({ name, cpus, workerCpu }) => `${name} ${cpus.length} CPUs, worker on ${workerCpu}`)
         .join('; '),
   );
+  // Workers load them for themselves; here a mistake still has its exit code.
+  for (const { id } of plan.domains) await loadPolicy(policyOf(config, id));
   for (const flag of WORKER_V8_FLAGS) setFlagsFromString(flag);
   const native = loadNative();
   const run = new Run(native, plan, config, log, hotplugSeq);

@@ -39,7 +39,7 @@ export function expectWorkersInPlace(run: RunRecord): void {
   for (const { name, workerCpu, cpus } of run.plan) {
     expect(cpus).toContain(workerCpu);
     const seen = run.placements.filter(({ comm }) => comm === `nl-${name}`);
-    expect(seen.length).toBeGreaterThan(2);
+    expect(seen.length).toBeGreaterThan(0);
     for (const { cpu, allowed } of seen) expect([cpu, allowed]).toEqual([workerCpu, String(workerCpu)]);
   }
 }
