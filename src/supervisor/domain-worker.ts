@@ -1,5 +1,6 @@
 /** One domain's worker over its life: started, made to go, restarted when its thread dies, stopped. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EXIT, UserError } from '../cli/errors.js';
 import type { Domain } from '../domain/plan.js';
 import type { Logger } from '../observe/log.js';
 import { domainPlace } from '../shm/arena.js';
@@ -66,7 +67,12 @@ export class DomainWorker {
       },
       (error: unknown) => this.afterDeath(error),
     );
-    const { tid } = await hosted.ready;
+    const { tid } = await hosted.ready.catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new UserError(`the worker of domain ${domain.name} did not start: ${reason}`, EXIT.failure, {
+        cause,
+      });
+    });
     this.tid = tid;
   }
 

@@ -8,6 +8,7 @@
  *   6. Settings are put back, the summary printed.
  * Whatever fails from 2 on, 5 and 6 happen.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { RunConfig } from '../config/config.js';
 import { planFor } from '../config/plan.js';
@@ -30,6 +31,9 @@ import { piscinaHost } from './worker-host.js';
 /** Of the kernel's enum scx_exit_kind: unregistered by us. From SCX_EXIT_ERROR on it is an error. */
 const EXIT_UNREG = 64;
 const EXIT_ERROR = 1024;
+
+/** Workers that loop end at once; what takes longer is not waited for. */
+const STOP_LIMIT_MS = 3_000;
 
 /** For worker isolates, whose heaps are made after this: a young generation that never grows, so that it never faults.
  *  Flags of the collector's threads may not be changed once the main isolate runs. */
@@ -199,7 +203,10 @@ class Run {
     this.heartbeat = undefined;
     for (const worker of this.workers) worker.tellToStop();
     this.link.detach();
-    await Promise.all(this.workers.map((worker) => worker.ended()));
+    const ended = Promise.all(this.workers.map((worker) => worker.ended())).then(() => true);
+    // One that is warming up looks at its orders late; closing the pool ends its thread.
+    const inTime = await Promise.race([ended, sleep(STOP_LIMIT_MS, false, { ref: false })]);
+    if (!inTime) this.log.warn(`a worker did not end within ${STOP_LIMIT_MS} ms; its thread is ended`);
   }
 
   /** A fallback shorter than a heartbeat shows in the counters only. */
