@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { EXIT, UserError } from '../cli/errors.js';
+import { packageRoot } from '../cli/package-info.js';
 import type { NativeAddon } from './native-addon.js';
 
 let loaded: NativeAddon | undefined;
@@ -16,7 +14,7 @@ let loaded: NativeAddon | undefined;
  * @throws UserError when there is no addon for this platform, or it does not load.
  */
 export function native(): NativeAddon {
-  loaded ??= load(checkoutRoot());
+  loaded ??= load(packageRoot());
   return loaded;
 }
 
@@ -29,15 +27,4 @@ function load(root: string): NativeAddon {
     const message = `nodeland's addon does not load; build it with \`npm run build\`: ${reason}`;
     throw new UserError(message, EXIT.unavailable, { cause });
   }
-}
-
-/** The folder with package.json: two up from src/kernel, three from dist/src/kernel. */
-function checkoutRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw new Error(`no package.json above ${import.meta.url}`);
-    folder = parent;
-  }
-  return folder;
 }

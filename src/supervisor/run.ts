@@ -81,7 +81,10 @@ class Run {
   private readonly restores: Restore[] = [];
   private heartbeat: NodeJS.Timeout | undefined;
   private attachedAt: number | undefined;
-  private readonly stop = deferred<string>();
+  private resolveStop: (why: string) => void = () => undefined;
+  /** Resolves with why the run ends. */
+  private readonly stopped = new Promise<string>((resolve) => (this.resolveStop = resolve));
+  private gone: Promise<void> | undefined;
 
   constructor(
     private readonly native: NativeAddon,
@@ -118,7 +121,7 @@ class Run {
   async begin(): Promise<void> {
     const { native, log, config } = this;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      const onSignal = (): void => this.stop.resolve(signal);
+      const onSignal = (): void => this.resolveStop(signal);
       process.on(signal, onSignal);
       this.restores.push(() => {
         process.off(signal, onSignal);
@@ -147,7 +150,7 @@ class Run {
     for (const worker of this.workers) worker.go();
     this.heartbeat = setInterval(() => {
       this.link.beat();
-      if (this.link.exited()) this.stop.resolve('kernel');
+      if (this.link.exited()) this.resolveStop('kernel');
       this.logStateChanges();
     }, config.heartbeatMs);
     log.info(
@@ -160,7 +163,7 @@ class Run {
     const { config, log } = this;
     const timers: NodeJS.Timeout[] = [];
     if (config.durationS !== undefined) {
-      timers.push(setTimeout(() => this.stop.resolve('duration'), config.durationS * 1000));
+      timers.push(setTimeout(() => this.resolveStop('duration'), config.durationS * 1000));
     }
     let before = this.report();
     if (config.statsS !== undefined) {
@@ -174,7 +177,7 @@ class Run {
       );
     }
     try {
-      const why = await this.stop.promise;
+      const why = await this.stopped;
       log.debug(`stopping: ${why}`);
     } finally {
       timers.forEach(clearInterval);
@@ -189,18 +192,25 @@ class Run {
   }
 
   async end(): Promise<void> {
-    await this.letGo();
-    await this.host.close();
-    for (const restore of this.restores.splice(0)) {
-      if (!restore()) this.log.warn('vm.compact_unevictable_allowed could not be put back');
+    try {
+      await this.letGo();
+    } finally {
+      await this.host.close();
+      for (const restore of this.restores.splice(0)) {
+        if (!restore()) this.log.warn('vm.compact_unevictable_allowed could not be put back');
+      }
+      this.link.close();
     }
-    this.link.close();
   }
 
-  /** Stops the workers and detaches, whatever state they are in. */
-  private async letGo(): Promise<void> {
+  /** Stops the workers and detaches, whatever state they are in; once. */
+  private letGo(): Promise<void> {
+    this.gone ??= this.stopAndDetach();
+    return this.gone;
+  }
+
+  private async stopAndDetach(): Promise<void> {
     clearInterval(this.heartbeat);
-    this.heartbeat = undefined;
     for (const worker of this.workers) worker.tellToStop();
     this.link.detach();
     const ended = Promise.all(this.workers.map((worker) => worker.ended())).then(() => true);
@@ -254,21 +264,4 @@ class Run {
 function policyOf({ policy, domainPolicies }: RunConfig, domain: number): string {
   const own: Record<string, string | undefined> = domainPolicies;
   return own[domain] ?? policy;
-}
-
-interface Deferred<Value> {
-  readonly promise: Promise<Value>;
-  readonly resolve: (value: Value) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** deferred is Promise.withResolvers, which Node 20 has not. */
-function deferred<Value>(): Deferred<Value> {
-  let resolve: (value: Value) => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<Value>((onValue, onError) => {
-    resolve = onValue;
-    reject = onError;
-  });
-  return { promise, resolve, reject };
 }

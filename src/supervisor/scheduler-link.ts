@@ -7,7 +7,7 @@ import type { DomainPlan } from '../domain/plan.js';
 import { type ExitInfo, isNativeError, type NativeAddon, type SessionId } from '../kernel/native-addon.js';
 import { type Arena, openArena } from '../shm/arena.js';
 import { layoutHashOf } from '../shm/layout.js';
-import { HEADER, LAYOUT_HASH, LIMIT } from '../shm/layout.generated.js';
+import { HEADER, LAYOUT_HASH } from '../shm/layout.generated.js';
 import { arenaBytes, layOut } from './memory.js';
 
 /** From dist/src/supervisor to build/bpf. */
@@ -49,9 +49,8 @@ export class SchedulerLink {
       native.loadSession(session);
       if (config.wait === 'poll') for (const { id } of plan.domains) native.createDoorbell(session, id);
       const byteLength = layOut(native, session, plan, config);
-      const memory = native.sessionMemory(session, byteLength);
-      touch(memory);
-      return new SchedulerLink(native, session, openArena(memory), byteLength);
+      const arena = openArena(native.sessionMemory(session, byteLength));
+      return new SchedulerLink(native, session, arena, byteLength);
     } catch (error) {
       native.closeSession(session);
       throw asUserError(error);
@@ -95,12 +94,6 @@ export class SchedulerLink {
     this.detach();
     this.native.closeSession(this.session);
   }
-}
-
-/** touch maps every page of the memory into this process, so that no worker faults on it later. */
-function touch(memory: ArrayBuffer): void {
-  const words = new Uint32Array(memory);
-  for (let word = 0; word < words.length; word += LIMIT.PAGE_SIZE / 4) Atomics.load(words, word);
 }
 
 /** checkLayout refuses an object whose shared memory is not laid out as this TypeScript expects. */
