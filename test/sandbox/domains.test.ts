@@ -5,6 +5,7 @@ import {
   expectDecidedEverywhere,
   expectLoadsFinished,
   expectNoFaults,
+  expectNoProblems,
   expectWorkersInPlace,
 } from './good-run.js';
 import { Guest, type ProgramRecord, type RunRecord, totalOf, whyNoSandbox } from './guest.js';
@@ -39,7 +40,7 @@ describe.each(cases)('a machine of 4 CPUs in 2 nodes in domains by $name', ({ na
     expect(run.plan.map(({ cpus }) => cpus)).toEqual(domains);
     expect(run.switchAll).toBe('1');
     expectCleanRun(run);
-    expect(run.problems).toEqual([]);
+    expectNoProblems(run);
   });
 
   test('finishes hackbench, stress-ng and cyclictest', () => {
