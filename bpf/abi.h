@@ -87,7 +87,7 @@ enum nl_counter {
 	NL_CNT_RING_FULL, /* task ring full */
 	NL_CNT_REFILL, /* slice ended, nobody waiting: refilled without asking */
 	NL_CNT_PULLED, /* taken from another domain's queue by a CPU about to idle */
-	NL_CNT_RESCUED, /* held by a stalled worker, queued by the kernel side */
+	NL_CNT_RESCUED, /* not decided within stall_ms, or held by a stalled worker: queued by the kernel side */
 	/* decisions refused or corrected */
 	NL_CNT_STALE, /* decision for an earlier enqueue of the task */
 	NL_CNT_DEAD_SLOT, /* slot number out of range, free, or of another generation */
@@ -102,6 +102,7 @@ enum nl_counter {
 	NL_CNT_WORKER_KICKS, /* times a parked worker's CPU was kicked */
 	NL_CNT_FALLBACK_ENTER,
 	NL_CNT_FALLBACK_LEAVE,
+	NL_CNT_FALLBACK_US, /* microseconds spent in fallback, added when it ends */
 	NL_CNT_DISPATCHES, /* entries into dispatch() */
 	NL_NR_COUNTERS,
 };

@@ -92,16 +92,24 @@ struct domain_state {
 	__u64 kicked_ns; /* 0: no kick under way */
 	__u64 worker_ran_ns; /* the worker's time on its CPU since a task bound there last ran */
 	__u64 guest_since_ns; /* when it last gave its CPU to a task bound there */
-	__u32 rescue_cursor;
+	__u64 fallback_since_ns;
+	__u32 overdue; /* waits the watch found overdue in this tick */
+	__u32 rescue_due; /* rescue_cursor has not come to the table's end */
+	__u32 rescue_cursor; /* slots given out to rescuing CPUs */
 	__u32 worker_due; /* let a parked worker run though its ring is empty */
+	__u32 worker_displaced; /* the worker waits on a CPU of another domain */
 	__u32 scratch;
 	__u32 nr_offline;
+	__u32 nr_blocked; /* of its CPUs, cpu_blocked */
 };
 
 struct domain_state domains[NL_MAX_DOMAINS];
 __u16 cpu_domain[NL_MAX_CPUS];
 __u16 cpu_next[NL_MAX_CPUS]; /* next CPU of the same domain, in a circle */
 __u8 cpu_planned[NL_MAX_CPUS];
+__u8 cpu_offline[NL_MAX_CPUS];
+__u64 cpu_taken_ns[NL_MAX_CPUS]; /* since when a higher scheduling class has it, 0: it is ours */
+__u8 cpu_blocked[NL_MAX_CPUS]; /* offline or taken for longer than stall_ms, as the watch last saw it */
 
 __u32 nr_cpus, nr_domains, nr_slots;
 __u32 slots_off, cpus_off;
@@ -113,6 +121,9 @@ __u64 heartbeat_limit_ns = 65 * NSEC_PER_SEC;
 __u32 ask_always;
 __u32 fast_path = 1;
 __u32 slots_high; /* slots below this have been used */
+__u32 attached;
+__u32 nr_displaced; /* workers that wait on a CPU of another domain */
+__u32 nr_dead; /* domains all of whose CPUs are offline */
 
 static __always_inline struct domain_state *domain_state(__u32 d)
 {
@@ -127,6 +138,11 @@ static __always_inline struct nl_domain __arena *domain_of(struct domain_state *
 static __always_inline __u32 domain_of_cpu(__s32 cpu)
 {
 	return cpu_domain[(__u32)cpu & (NL_MAX_CPUS - 1)];
+}
+
+static __always_inline bool cpu_online(__u32 cpu)
+{
+	return !cpu_offline[cpu & (NL_MAX_CPUS - 1)];
 }
 
 static __always_inline struct nl_cpu __arena *cpu_state(__s32 cpu)

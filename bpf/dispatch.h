@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dispatch.h: what a CPU does when it looks for work: applies decisions, rescues tasks of a stalled worker, takes
- * the earliest task, and when nobody waits refills the slice of what ran or pulls from another domain.
+ * dispatch.h: what a CPU does when it looks for work: applies decisions, takes the earliest task, sees to domains and
+ * CPUs that are gone, and when nobody waits refills the slice of what ran or pulls from another domain.
  */
 #ifndef NODELAND_DISPATCH_H
 #define NODELAND_DISPATCH_H
@@ -9,52 +9,53 @@
 #include "common.h"
 #include "compat.h"
 #include "order.h"
+#include "rescue.h"
 #include "rings.h"
 #include "task.h"
+#include "wait.h"
 #include "worker.h"
 
 #define DRAIN_ROUNDS 8
-#define RESCUE_SLOTS 512
 #define PULL_DOMAINS 8
 
 /*
  * decision_apply: one decision of domain d, checked against private state. Steps:
- *   1. The slot names a task by pid; the task's private state must name the same slot and generation.
- *   2. Claiming asked_enq by compare-and-swap makes this the only decision for that wait; a second or older one is
- *      stale. Were the task taken away and enqueued again from here on, that enqueue has another number.
+ *   1. The slot must be of that generation, and its wait the one the decision names, in this domain.
+ *   2. Claiming the wait makes this the only decision for it; a second or older one is stale. Were the task taken away
+ *      and enqueued again from here on, that enqueue has another number.
  *   3. After the insertion the enqueue number is read again: if it moved, the insertion may have been for the new
  *      wait and is cancelled. The new wait has a decision of its own.
  */
 static __always_inline void decision_apply(const struct nl_decision *dec, u32 d, struct domain_state *ds,
 					   struct nl_domain __arena *dom, u64 t)
 {
-	struct nl_slot __arena *s;
+	struct slot_task *owner = slot_task(dec->slot);
 	struct task_struct *p;
 	struct task *tc;
-	u64 key, slice;
+	u64 key, slice, wait;
 	u32 cpu = dec->cpu;
 	bool clamped;
 
-	if (dec->slot >= nr_slots) {
+	if (dec->slot >= nr_slots || !owner->pid || (u16)owner->generation != dec->generation) {
 		count(d, NL_CNT_DEAD_SLOT);
 		return;
 	}
-	s = slot_at(dec->slot);
-	if (s->owner == NL_OWNER_FREE || (u16)s->generation != dec->generation) {
-		count(d, NL_CNT_DEAD_SLOT);
+	wait = READ_ONCE(*wait_of(dec->slot));
+	if (!wait || wait_enq(wait) != dec->enq || wait_domain(wait) != d) {
+		count(d, NL_CNT_STALE);
 		return;
 	}
-	p = bpf_task_from_pid(s->pid);
+	p = bpf_task_from_pid(owner->pid);
 	if (!p) {
 		count(d, NL_CNT_GONE);
 		return;
 	}
 	tc = task_of(p);
 	if (!tc || tc->slot != dec->slot) {
-		count(d, NL_CNT_DEAD_SLOT);
+		count(d, NL_CNT_GONE);
 		goto out;
 	}
-	if (tc->domain != d || !dec->enq || __sync_val_compare_and_swap(&tc->asked_enq, dec->enq, 0) != dec->enq) {
+	if (!wait_claim(dec->slot, wait)) {
 		count(d, NL_CNT_STALE);
 		goto out;
 	}
@@ -65,7 +66,7 @@ static __always_inline void decision_apply(const struct nl_decision *dec, u32 d,
 	if (clamped)
 		count(d, NL_CNT_SLICE_CLAMPED);
 	if (cpu != NL_CPU_ANY) {
-		if (cpu >= nr_cpus || domain_of_cpu(cpu) != d || !cpu_state(cpu)->online) {
+		if (cpu >= nr_cpus || domain_of_cpu(cpu) != d || !cpu_online(cpu)) {
 			count(d, NL_CNT_BAD_CPU);
 			cpu = NL_CPU_ANY;
 		} else if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr)) {
@@ -77,7 +78,7 @@ static __always_inline void decision_apply(const struct nl_decision *dec, u32 d,
 	tc->keeps_key = !!(dec->flags & NL_DECISION_KEEP_KEY);
 	tc->exec_since_decision = 0;
 	tc->wakes = 0;
-	s->owner = NL_OWNER_DECIDED;
+	slot_at(dec->slot)->owner = NL_OWNER_DECIDED;
 	if (cpu == NL_CPU_ANY)
 		queue_domain(p, tc, d, key, slice);
 	else
@@ -121,51 +122,6 @@ static __noinline int drain_decisions(u32 d)
 	return 0;
 }
 
-/*
- * rescue: queues tasks that a worker holds and will not decide, a part of the slot table at each call. They are
- * found by their slot's owner and claimed like a decision, so a late decision finds them gone and is stale.
- */
-static __noinline int rescue(u32 d)
-{
-	struct domain_state *ds = domain_state(d);
-	u32 i, high = slots_high < nr_slots ? slots_high : nr_slots;
-
-	use_arena();
-	bpf_for(i, 0, RESCUE_SLOTS) {
-		struct nl_slot __arena *s;
-		struct task_struct *p;
-		struct task *tc;
-		u32 slot = ds->rescue_cursor, enq;
-
-		if (!scx_bpf_dispatch_nr_slots())
-			break;
-		if (slot >= high) {
-			ds->rescue_cursor = 0;
-			break;
-		}
-		ds->rescue_cursor = slot + 1;
-		s = slot_at(slot);
-		if (s->owner != NL_OWNER_ASKED || s->domain != d)
-			continue;
-		p = bpf_task_from_pid(s->pid);
-		if (!p)
-			continue;
-		tc = task_of(p);
-		enq = tc ? READ_ONCE(tc->asked_enq) : 0;
-		if (tc && enq && tc->slot == slot && tc->domain == d &&
-		    __sync_val_compare_and_swap(&tc->asked_enq, enq, 0) == enq) {
-			s->owner = NL_OWNER_KERNEL;
-			queue_domain(p, tc, d, kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns), default_slice_ns);
-			if (READ_ONCE(tc->enq) != enq)
-				scx_bpf_dispatch_cancel();
-			else
-				count(d, NL_CNT_RESCUED);
-		}
-		bpf_task_release(p);
-	}
-	return 0;
-}
-
 /* The order of the first task of a queue; ~0 when it is empty. */
 static __noinline u64 first_key(u64 dsq)
 {
@@ -194,17 +150,60 @@ static __always_inline bool take_earliest(u32 d, s32 cpu)
 	return dsq_move_to_local(shared);
 }
 
-/* What was sent to a CPU that has gone offline since. */
-static __always_inline bool take_stranded(struct domain_state *ds, s32 self)
+/* What is queued for a CPU of the domain that cannot run it. */
+static __always_inline bool take_stranded(struct domain_state *ds)
 {
-	u32 i, cpu = self;
+	u32 i, cpu = ds->first_cpu;
 
-	if (!READ_ONCE(ds->nr_offline))
+	if (!READ_ONCE(ds->nr_blocked))
 		return false;
 	bpf_for(i, 0, ds->nr_cpus) {
-		if (!cpu_state(cpu)->online && scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) && dsq_move_to_local(DSQ_CPU(cpu)))
+		if (cpu_blocked[cpu & (NL_MAX_CPUS - 1)] && scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) &&
+		    dsq_move_to_local(DSQ_CPU(cpu)))
 			return true;
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
+	}
+	return false;
+}
+
+/*
+ * inherit: domains all of whose CPUs are offline have no CPU that empties their rings and queues; any CPU does it,
+ * before its own. Nothing new comes to them.
+ */
+static __noinline bool inherit(void)
+{
+	u32 d;
+
+	use_arena();
+	bpf_for(d, 0, nr_domains) {
+		struct domain_state *ds = domain_state(d);
+
+		if (ds->nr_offline < ds->nr_cpus)
+			continue;
+		drain_decisions(d);
+		if (READ_ONCE(ds->rescue_due))
+			rescue(d);
+		if (dsq_move_to_local(DSQ_DOMAIN(d)) || take_stranded(ds))
+			return true;
+	}
+	return false;
+}
+
+/* A worker that had to leave its domain's CPUs waits on one that does not know it. */
+static __noinline bool take_displaced_worker(s32 cpu)
+{
+	u32 d;
+
+	use_arena();
+	bpf_for(d, 0, nr_domains) {
+		struct domain_state *ds = domain_state(d);
+
+		if (ds->worker_displaced && ds->worker_cpu == cpu && worker_has_work(ds, domain_of(ds)) &&
+		    dsq_move_to_local(DSQ_WORKER(d))) {
+			ds->worker_due = 0;
+			domain_of(ds)->wake_request = 0;
+			return true;
+		}
 	}
 	return false;
 }

@@ -12,9 +12,11 @@
 #include "compat.h"
 #include "dispatch.h"
 #include "order.h"
+#include "rescue.h"
 #include "rings.h"
 #include "setup.h"
 #include "task.h"
+#include "wait.h"
 #include "watch.h"
 #include "worker.h"
 
@@ -26,6 +28,17 @@ struct {
 	__type(key, u32);
 	__type(value, struct nl_exit);
 } exit_info SEC(".maps");
+
+/* From here on the domain is scheduled in the kernel; unless another thread is its worker already. */
+static __always_inline void worker_gone(u32 d, struct domain_state *ds, u32 tid)
+{
+	if (ds->worker_tid != tid)
+		return;
+	ds->worker_tid = 0;
+	domain_of(ds)->worker_tid = 0;
+	domain_of(ds)->parked = 0;
+	set_state(d, ds, NL_DOMAIN_ABSENT);
+}
 
 SEC("syscall")
 int nl_register_worker(struct nl_worker_args *args)
@@ -52,15 +65,14 @@ int nl_register_worker(struct nl_worker_args *args)
 		ds->worker_tid = tid;
 		ds->last_progress = dom->progress;
 		dom->parked = 0;
-		set_state(args->domain, ds, NL_DOMAIN_ACTIVE);
+		/* One that is started again gets the domain when it moves. */
+		if (!attached)
+			set_state(args->domain, ds, NL_DOMAIN_ACTIVE);
 	} else {
 		bpf_map_delete_elem(&workers, &tid);
 		if (tc && p->pid == tid)
 			tc->worker = 0;
-		if (ds->worker_tid == tid) {
-			ds->worker_tid = 0;
-			set_state(args->domain, ds, NL_DOMAIN_ABSENT);
-		}
+		worker_gone(args->domain, ds, tid);
 	}
 	dom->worker_tid = ds->worker_tid;
 	return 0;
@@ -158,9 +170,14 @@ static __always_inline bool ask(struct task_struct *p, struct task *tc, u32 d, s
 	s->enq = enq;
 	s->wakes = tc->wakes;
 	s->owner = NL_OWNER_ASKED;
-	WRITE_ONCE(tc->asked_enq, enq);
+	/* A thread that calls execve() takes the pid of its process's first thread. */
+	if (slot_task(tc->slot)->pid != p->pid) {
+		slot_task(tc->slot)->pid = p->pid;
+		s->pid = p->pid;
+	}
+	wait_open(tc->slot, enq, d, tc->enqueued);
 	if (!task_ring_push(ds, dom, tc->slot, enq, tc->generation, flags)) {
-		tc->asked_enq = 0;
+		wait_close(tc->slot);
 		s->owner = NL_OWNER_KERNEL;
 		count(d, NL_CNT_RING_FULL);
 		return false;
@@ -206,7 +223,6 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	tc->enqueued = t;
-	tc->asked_enq = 0;
 	if (!++tc->enq)
 		tc->enq = 1;
 	yielded = tc->yielded;
@@ -293,7 +309,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		task_bound_lag(tc, clock, o.lag);
 		key = kernel_key(tc, o.cap) + o.offset;
 		count(d, NL_CNT_STANDING);
-		if (o.cpu != NL_CPU_ANY && o.cpu < nr_cpus && domain_of_cpu(o.cpu) == d && cpu_state(o.cpu)->online &&
+		if (o.cpu != NL_CPU_ANY && o.cpu < nr_cpus && domain_of_cpu(o.cpu) == d && cpu_online(o.cpu) &&
 		    bpf_cpumask_test_cpu(o.cpu, p->cpus_ptr)) {
 			queue_cpu(p, tc, o.cpu, key, o.slice);
 			scx_bpf_kick_cpu(o.cpu, KICK_IDLE);
@@ -321,11 +337,8 @@ void BPF_PROG(nodeland_dequeue, struct task_struct *p, u64 deq_flags)
 	struct task *tc = task_of(p);
 
 	use_arena();
-	if (tc && tc->asked_enq) {
-		tc->asked_enq = 0;
-		if (tc->slot != NL_NO_SLOT)
-			slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
-	}
+	if (tc && tc->slot != NL_NO_SLOT && wait_close(tc->slot))
+		slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
 }
 
 SEC("struct_ops/nodeland_dispatch")
@@ -339,15 +352,20 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 	use_arena();
 	count(d, NL_CNT_DISPATCHES);
 	drain_decisions(d);
-	if (ds->state != NL_DOMAIN_ACTIVE)
+	if (READ_ONCE(ds->rescue_due))
 		rescue(d);
+	if (READ_ONCE(nr_dead) && inherit())
+		return;
+	if (READ_ONCE(nr_displaced) && take_displaced_worker(cpu))
+		return;
 
 	tc = prev ? task_of(prev) : NULL;
 	if (cpu == ds->worker_cpu && worker_has_work(ds, dom)) {
 		bool runs = tc && tc->worker && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */);
 		u64 t = now_ns();
 
-		if (worker_owes_turn(ds, dom, cpu, runs ? t - tc->started : 0) && dsq_move_to_local(DSQ_CPU(cpu))) {
+		if (worker_owes_turn(d, ds, dom, cpu, runs ? t - tc->started : 0) &&
+		    (ds->state == NL_DOMAIN_ACTIVE ? dsq_move_to_local(DSQ_CPU(cpu)) : take_earliest(d, cpu))) {
 			ds->guest_since_ns = t;
 			return;
 		}
@@ -360,7 +378,7 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 			return;
 		}
 	}
-	if (take_earliest(d, cpu) || take_stranded(ds, cpu))
+	if (take_earliest(d, cpu) || take_stranded(ds))
 		return;
 	if (prev && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */) && tc && !tc->worker) {
 		if (tc->slice_used >= tc->slice || !prev->scx.slice) {
@@ -404,7 +422,8 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	s32 cpu = scx_bpf_task_cpu(p);
 	u32 d = domain_of_cpu(cpu);
 	struct nl_cpu __arena *c = cpu_state(cpu);
-	struct nl_domain __arena *dom = domain_of(domain_state(d));
+	struct domain_state *ds = domain_state(d);
+	struct nl_domain __arena *dom = domain_of(ds);
 	struct task *tc = task_of(p);
 	u64 t = now_ns();
 
@@ -414,11 +433,12 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 		return;
 	tc->started = t;
 	if (tc->worker) {
-		dom->parked = 0;
-		count(d, NL_CNT_WORKER_RUNS);
-		if (domain_state(d)->kicked_ns) {
-			hist_add(NL_HIST_WORKER_WAKE, t - domain_state(d)->kicked_ns);
-			domain_state(d)->kicked_ns = 0;
+		ds = domain_state(tc->worker - 1);
+		domain_of(ds)->parked = 0;
+		count(tc->worker - 1, NL_CNT_WORKER_RUNS);
+		if (ds->kicked_ns) {
+			hist_add(NL_HIST_WORKER_WAKE, t - ds->kicked_ns);
+			ds->kicked_ns = 0;
 		}
 		return;
 	}
@@ -431,8 +451,8 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 		hist_add(NL_HIST_WAKE, t - tc->woken);
 		tc->woken = 0;
 	}
-	if (p->nr_cpus_allowed == 1 && cpu == domain_state(d)->worker_cpu)
-		domain_state(d)->worker_ran_ns = 0;
+	if (cpu == ds->worker_cpu && (p->nr_cpus_allowed == 1 || ds->state != NL_DOMAIN_ACTIVE))
+		ds->worker_ran_ns = 0;
 	c->slot = tc->slot;
 	c->key_ns = tc->key;
 	c->weight = tc->weight;
@@ -460,6 +480,11 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 	if (tc->worker) {
 		hist_add(NL_HIST_WORKER_RUN, t - tc->started);
 		domain_state(tc->worker - 1)->worker_ran_ns += t - tc->started;
+		/* It will decide nothing more, and is to end like any other thread of ours. */
+		if (p->flags & PF_EXITING) {
+			worker_gone((tc->worker - 1) & (NL_MAX_DOMAINS - 1), domain_state(tc->worker - 1), p->pid);
+			tc->worker = 0;
+		}
 	}
 	task_charge(tc, t);
 }
@@ -500,6 +525,8 @@ void BPF_PROG(nodeland_update_idle, s32 cpu, bool idle)
 	struct nl_cpu __arena *c = cpu_state(cpu);
 
 	use_arena();
+	/* A CPU on its way offline goes idle too, but runs nothing more. */
+	idle = idle && cpu_online(cpu);
 	if (c->idle == idle)
 		return;
 	c->idle = idle;
@@ -541,8 +568,10 @@ s32 BPF_PROG(nodeland_init_task, struct task_struct *p, struct scx_init_task_arg
 	if (slot == NL_NO_SLOT)
 		return 0;
 	s = slot_at(slot);
-	tc->generation = (s->generation + 1) & 0xffff;
-	tc->enq = s->enq;
+	tc->generation = (slot_task(slot)->generation + 1) & 0xffff;
+	tc->enq = slot_task(slot)->enq;
+	slot_task(slot)->generation = tc->generation;
+	slot_task(slot)->pid = p->pid;
 	slot_write_identity(p, s);
 	s->allowed_domains = domains_of_mask(p->cpus_ptr, p->nr_cpus_allowed);
 	s->flags = p->nr_cpus_allowed == 1 ? NL_SLOT_BOUND : 0;
@@ -567,8 +596,9 @@ void BPF_PROG(nodeland_exit_task, struct task_struct *p, struct scx_exit_task_ar
 		return;
 	slot = tc->slot;
 	tc->slot = NL_NO_SLOT;
-	tc->asked_enq = 0;
-	slot_at(slot)->enq = tc->enq;
+	wait_close(slot);
+	slot_task(slot)->enq = tc->enq;
+	slot_task(slot)->pid = 0;
 	store_release(&slot_at(slot)->owner, NL_OWNER_FREE);
 	slot_release(slot);
 	__sync_fetch_and_add(&h->slots_used, -1);
@@ -617,28 +647,63 @@ void BPF_PROG(nodeland_set_cpumask, struct task_struct *p, const struct cpumask 
 	s->flags = allowed == 1 ? NL_SLOT_BOUND : 0;
 }
 
+/*
+ * Defining these keeps the kernel from ending the scheduler when a CPU comes or goes. The plan stays: an offline CPU's
+ * domain goes on with its others, and when none is left any other domain's CPUs see to what it had (inherit).
+ */
+static __always_inline void cpu_hotplug(s32 cpu, bool is_online)
+{
+	struct domain_state *ds = domain_state(domain_of_cpu(cpu));
+	struct nl_cpu __arena *c = cpu_state(cpu);
+
+	if (cpu_online(cpu) == is_online)
+		return;
+	if (!is_online && c->idle) {
+		c->idle = 0;
+		__sync_fetch_and_add(&domain_of(ds)->nr_idle, -1);
+	}
+	cpu_offline[(u32)cpu & (NL_MAX_CPUS - 1)] = !is_online;
+	c->online = is_online;
+	if (is_online) {
+		if (ds->nr_offline == ds->nr_cpus)
+			__sync_fetch_and_add(&nr_dead, -1);
+		__sync_fetch_and_add(&ds->nr_offline, -1);
+	} else {
+		__sync_fetch_and_add(&ds->nr_offline, 1);
+		if (ds->nr_offline == ds->nr_cpus)
+			__sync_fetch_and_add(&nr_dead, 1);
+	}
+}
+
 SEC("struct_ops/nodeland_cpu_online")
 void BPF_PROG(nodeland_cpu_online, s32 cpu)
 {
-	struct domain_state *ds = domain_state(domain_of_cpu(cpu));
-
 	use_arena();
-	if (!cpu_state(cpu)->online) {
-		cpu_state(cpu)->online = 1;
-		__sync_fetch_and_add(&ds->nr_offline, -1);
-	}
+	cpu_hotplug(cpu, true);
 }
 
 SEC("struct_ops/nodeland_cpu_offline")
 void BPF_PROG(nodeland_cpu_offline, s32 cpu)
 {
-	struct domain_state *ds = domain_state(domain_of_cpu(cpu));
-
 	use_arena();
-	if (cpu_state(cpu)->online) {
-		cpu_state(cpu)->online = 0;
-		__sync_fetch_and_add(&ds->nr_offline, 1);
-	}
+	cpu_hotplug(cpu, false);
+}
+
+/*
+ * A task of a higher class took the CPU. What was waiting in the CPU's own queue would wait for its end: it is enqueued
+ * again.
+ */
+SEC("struct_ops/nodeland_cpu_release")
+void BPF_PROG(nodeland_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
+{
+	cpu_taken_ns[(u32)cpu & (NL_MAX_CPUS - 1)] = now_ns();
+	scx_bpf_reenqueue_local();
+}
+
+SEC("struct_ops/nodeland_cpu_acquire")
+void BPF_PROG(nodeland_cpu_acquire, s32 cpu, struct scx_cpu_acquire_args *args)
+{
+	cpu_taken_ns[(u32)cpu & (NL_MAX_CPUS - 1)] = 0;
 }
 
 SEC("struct_ops.s/nodeland_init")
@@ -665,14 +730,16 @@ s32 BPF_PROG(nodeland_init)
 		if (err)
 			return err;
 	}
+	err = scx_bpf_create_dsq(DSQ_EMPTY, -1);
+	if (err)
+		return err;
 	online = scx_bpf_get_online_cpumask();
 	bpf_for(cpu, 0, nr_cpus) {
-		if (!bpf_cpumask_test_cpu(cpu, online)) {
-			cpu_state(cpu)->online = 0;
-			domain_state(domain_of_cpu(cpu))->nr_offline++;
-		}
+		if (!bpf_cpumask_test_cpu(cpu, online))
+			cpu_hotplug(cpu, false);
 	}
 	scx_bpf_put_cpumask(online);
+	attached = 1;
 	return watch_start();
 }
 
@@ -744,6 +811,8 @@ struct sched_ext_ops nodeland = {
 	.set_cpumask = (void *)nodeland_set_cpumask,
 	.cpu_online = (void *)nodeland_cpu_online,
 	.cpu_offline = (void *)nodeland_cpu_offline,
+	.cpu_acquire = (void *)nodeland_cpu_acquire,
+	.cpu_release = (void *)nodeland_cpu_release,
 	.init = (void *)nodeland_init,
 	.exit = (void *)nodeland_exit,
 	.dump = (void *)nodeland_dump,

@@ -16,6 +16,7 @@
 #define DSQ_DOMAIN(d) (0x10000ULL + (d))
 #define DSQ_WORKER(d) (0x20000ULL + (d))
 #define DSQ_CPU(cpu) (0x40000ULL + (cpu))
+#define DSQ_EMPTY 0x30000ULL /* never filled */
 
 /* At a tick, what waits must be earlier by this many default slices: tasks of one kind then still run theirs out. */
 #define TICK_MARGIN_SLICES 1

@@ -22,7 +22,6 @@ struct task {
 	u32 slot; /* NL_NO_SLOT: none */
 	u32 generation;
 	u32 enq; /* counts the slot's enqueues; never 0 */
-	u32 asked_enq; /* the enqueue a worker is asked about, 0: none. Claimed by compare-and-swap */
 	u32 domain;
 	u32 worker; /* worker of domain worker - 1, or 0 */
 	u32 weight;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * watch.h: one timer looks after every domain: a worker that stopped moving, a worker parked for a second, tasks
- * that wait beside idle CPUs, and a main thread that fell silent.
+ * watch.h: one timer looks after every domain: a worker that stopped moving, a worker parked for a second, waits that
+ * are overdue, tasks that wait beside idle CPUs or for CPUs that are gone, and a main thread that fell silent.
  */
 #ifndef NODELAND_WATCH_H
 #define NODELAND_WATCH_H
@@ -9,6 +9,7 @@
 #include "common.h"
 #include "compat.h"
 #include "order.h"
+#include "rescue.h"
 #include "rings.h"
 #include "worker.h"
 
@@ -34,70 +35,131 @@ u32 heartbeat_was_late;
 
 static __always_inline void set_state(u32 d, struct domain_state *ds, u32 state)
 {
+	struct nl_domain __arena *dom = domain_of(ds);
+	u64 t;
+
+	if (state == ds->state)
+		return;
+	t = now_ns();
+	if (ds->state == NL_DOMAIN_FALLBACK) {
+		__sync_fetch_and_add(&dom->counters[NL_CNT_FALLBACK_LEAVE], 1);
+		__sync_fetch_and_add(&dom->counters[NL_CNT_FALLBACK_US], (t - ds->fallback_since_ns) / NSEC_PER_USEC);
+	}
+	if (state == NL_DOMAIN_FALLBACK) {
+		ds->fallback_since_ns = t;
+		__sync_fetch_and_add(&dom->counters[NL_CNT_FALLBACK_ENTER], 1);
+	}
 	ds->state = state;
-	domain_of(ds)->state = state;
+	dom->state = state;
 }
 
-/* kick_all: every CPU of the domain looks for work. */
-static __always_inline void kick_all(struct domain_state *ds)
+/* kick_idle_cpus: every idle CPU of the domain looks for work. */
+static __always_inline void kick_idle_cpus(struct domain_state *ds)
 {
 	u32 i, cpu = ds->first_cpu;
 
 	bpf_for(i, 0, ds->nr_cpus) {
-		if (cpu_state(cpu)->online)
+		if (cpu_online(cpu))
 			scx_bpf_kick_cpu(cpu, KICK_IDLE);
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
 	}
 }
 
-static __always_inline void watch_domain(u32 d, u64 t)
+/* The domain itself, or the nearest one that has a CPU when all of its own are offline. */
+static __always_inline struct domain_state *living(struct domain_state *ds)
 {
-	struct domain_state *ds = domain_state(d);
-	struct nl_domain __arena *dom = domain_of(ds);
+	u32 i;
+
+	if (ds->nr_offline < ds->nr_cpus)
+		return ds;
+	bpf_for(i, 0, nr_domains - 1) {
+		struct domain_state *other = domain_state(ds->near[i & (NL_MAX_DOMAINS - 1)]);
+
+		if (other->nr_offline < other->nr_cpus)
+			return other;
+	}
+	return ds;
+}
+
+/* Active, or in fallback: by whether the worker that has something to do moves. */
+static __always_inline void watch_worker(u32 d, struct domain_state *ds, struct nl_domain __arena *dom, u64 t)
+{
 	u32 progress = READ_ONCE(dom->progress);
 	bool held = !task_ring_empty(dom) || dom->worker_state == NL_WORKER_BUSY;
 
-	if (ds->state == NL_DOMAIN_ABSENT) {
-		kick_all(ds);
+	if (!ds->worker_tid)
 		return;
-	}
-	if (progress != ds->last_progress || !held) {
+	if (progress != ds->last_progress || (!held && ds->state != NL_DOMAIN_ABSENT)) {
 		ds->last_progress = progress;
 		ds->last_move_ns = t;
-		if (ds->state == NL_DOMAIN_FALLBACK) {
-			set_state(d, ds, NL_DOMAIN_ACTIVE);
-			__sync_fetch_and_add(&dom->counters[NL_CNT_FALLBACK_LEAVE], 1);
-		}
-	} else if (t - ds->last_move_ns > stall_ns) {
-		if (ds->state == NL_DOMAIN_ACTIVE) {
-			set_state(d, ds, NL_DOMAIN_FALLBACK);
-			__sync_fetch_and_add(&dom->counters[NL_CNT_FALLBACK_ENTER], 1);
-		}
-		kick_all(ds);
+		set_state(d, ds, NL_DOMAIN_ACTIVE);
+	} else if (t - ds->last_move_ns > stall_ns && ds->state == NL_DOMAIN_ACTIVE) {
+		set_state(d, ds, NL_DOMAIN_FALLBACK);
 	}
-	if (READ_ONCE(dom->parked) && t - ds->parked_ns > PARKED_MAX_NS) {
+	if (!READ_ONCE(dom->parked))
+		return;
+	if (t - ds->parked_ns > PARKED_MAX_NS || worker_is_signalled(ds->worker_tid)) {
 		ds->worker_due = 1;
 		scx_bpf_kick_cpu(ds->worker_cpu, KICK_PREEMPT);
-	} else if (READ_ONCE(dom->parked) && worker_has_work(ds, dom)) {
-		/* It let a bound task in, or the kick was lost on a CPU that changed hands. */
+	} else if (worker_has_work(ds, dom)) {
+		/* It let another task in, or the kick was lost on a CPU that changed hands. */
 		scx_bpf_kick_cpu(ds->worker_cpu, KICK_PREEMPT);
 	}
-	if (!decision_ring_empty(dom) && READ_ONCE(dom->nr_idle))
-		kick_all(ds);
-	/* Tasks wait here while another domain idles: let its CPUs pull. */
-	if (nr_domains > 1 && !READ_ONCE(dom->nr_idle) && scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) > 0) {
+}
+
+/* CPUs that cannot run what is queued for them, and whether something is. */
+static __always_inline bool watch_cpus(struct domain_state *ds, u64 t)
+{
+	u32 i, cpu = ds->first_cpu, blocked = 0;
+	bool is_stranded = false;
+
+	bpf_for(i, 0, ds->nr_cpus) {
+		u32 c = cpu & (NL_MAX_CPUS - 1);
+		u64 taken = READ_ONCE(cpu_taken_ns[c]);
+
+		cpu_blocked[c] = cpu_offline[c] || (taken && after(t, taken + stall_ns));
+		if (cpu_blocked[c]) {
+			blocked++;
+			is_stranded = is_stranded || scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) > 0;
+		}
+		cpu = cpu_next[c];
+	}
+	ds->nr_blocked = blocked;
+	return is_stranded;
+}
+
+static __always_inline void watch_domain(u32 d, u64 t)
+{
+	struct domain_state *ds = domain_state(d), *by = living(ds);
+	struct nl_domain __arena *dom = domain_of(ds);
+	bool waiting;
+
+	watch_worker(d, ds, dom, t);
+	if (watch_cpus(ds, t))
+		kick_one(by);
+	if (ds->overdue)
+		rescue_begin(ds, by);
+	waiting = scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) > 0;
+	if (by != ds) {
+		if (waiting || !decision_ring_empty(dom))
+			kick_one(by);
+		return;
+	}
+	if (READ_ONCE(dom->nr_idle)) {
+		if (waiting || !decision_ring_empty(dom))
+			kick_idle_cpus(ds);
+	} else if (waiting && nr_domains > 1) {
+		/* Tasks wait here while another domain idles: let its CPUs pull. */
 		u32 i;
 
 		bpf_for(i, 0, nr_domains - 1) {
 			struct domain_state *other = domain_state(ds->near[i & (NL_MAX_DOMAINS - 1)]);
 
 			if (READ_ONCE(domain_of(other)->nr_idle)) {
-				kick_all(other);
+				kick_idle_cpus(other);
 				break;
 			}
 		}
-	} else if (READ_ONCE(dom->nr_idle) && scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) > 0) {
-		kick_all(ds);
 	}
 }
 
@@ -108,6 +170,7 @@ static int watch_tick(void *map, u32 *key, struct watch *w)
 	u32 beat, d;
 
 	use_arena();
+	overdue_scan(t);
 	bpf_for(d, 0, nr_domains)
 		watch_domain(d, t);
 

@@ -76,7 +76,12 @@ static __always_inline void worker_enqueue(struct task_struct *p, struct task *t
 	u32 d = (tc->worker - 1) & (NL_MAX_DOMAINS - 1);
 	struct domain_state *ds = domain_state(d);
 	struct nl_domain __arena *dom = domain_of(ds);
+	bool displaced = domain_of_cpu(cpu) != d;
 
+	if (displaced != ds->worker_displaced) {
+		ds->worker_displaced = displaced;
+		__sync_fetch_and_add(&nr_displaced, displaced ? 1 : -1);
+	}
 	ds->worker_cpu = cpu;
 	ds->parked_ns = t;
 	dsq_insert(p, DSQ_WORKER(d), WORKER_SLICE_NS);
@@ -87,14 +92,36 @@ static __always_inline void worker_enqueue(struct task_struct *p, struct task *t
 	tc->yielded = 0;
 }
 
-/* Whether the worker, which has work, should let a task bound to its CPU go first. */
-static __always_inline bool worker_owes_turn(struct domain_state *ds, struct nl_domain __arena *dom, s32 cpu,
+/*
+ * Whether the worker, which has work, should let a task go first: one bound to its CPU, or, while the domain does not
+ * count on its worker, any of the domain.
+ */
+static __always_inline bool worker_owes_turn(u32 d, struct domain_state *ds, struct nl_domain __arena *dom, s32 cpu,
 					     u64 running_ns)
 {
-	if (!scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)))
+	if (!scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) &&
+	    (ds->state == NL_DOMAIN_ACTIVE || !scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d))))
 		return false;
 	return ds->worker_ran_ns + running_ns > WORKER_SLICE_NS ||
 	       (dom->wait_mode != NL_WAIT_PARK && task_ring_empty(dom));
+}
+
+/* What makes a task run to its next signal, stop or end: bits of task_struct.jobctl above the stop signal's number. */
+#define JOBCTL_SIGNAL_BITS 16
+#define GROUP_EXIT 4 /* SIGNAL_GROUP_EXIT of signal_struct.flags */
+
+/* A parked worker is runnable, so a signal does not wake it: it must run to be stopped or ended. */
+static __always_inline bool worker_is_signalled(u32 tid)
+{
+	struct task_struct *p = bpf_task_from_pid(tid);
+	bool is_signalled;
+
+	if (!p)
+		return false;
+	is_signalled = p->jobctl >> JOBCTL_SIGNAL_BITS || p->pending.signal.sig[0] ||
+		       BPF_CORE_READ(p, signal, flags) & GROUP_EXIT;
+	bpf_task_release(p);
+	return is_signalled;
 }
 
 #endif

@@ -5,7 +5,7 @@
  * (`word`; the high half of a 64-bit field is one further). Per enum: its values, and its names in order.
  */
 
-export const LAYOUT_HASH = '97ed95699cacd962';
+export const LAYOUT_HASH = 'b9614b8b1d9fb775';
 
 /** enum nl_counter */
 export const COUNTER = {
@@ -37,8 +37,9 @@ export const COUNTER = {
   WORKER_KICKS: 25,
   FALLBACK_ENTER: 26,
   FALLBACK_LEAVE: 27,
-  DISPATCHES: 28,
-  NR_COUNTERS: 29,
+  FALLBACK_US: 28,
+  DISPATCHES: 29,
+  NR_COUNTERS: 30,
 } as const;
 
 /** The names of enum nl_counter, by value. */
@@ -71,6 +72,7 @@ export const COUNTER_NAMES = [
   'worker_kicks',
   'fallback_enter',
   'fallback_leave',
+  'fallback_us',
   'dispatches',
 ] as const;
 
@@ -199,8 +201,8 @@ export const WORKER_STATE_NAMES = ['absent', 'ready', 'busy', 'stopping'] as con
 
 /** struct nl_cpu */
 export const CPU = {
-  bytes: 2856,
-  words: 714,
+  bytes: 2864,
+  words: 716,
   byte: {
     domain: 0,
     online: 4,
@@ -212,7 +214,7 @@ export const CPU = {
     weight: 40,
     preemptible: 44,
     counters: 64,
-    hist: 296,
+    hist: 304,
   },
   word: {
     domain: 0,
@@ -225,7 +227,7 @@ export const CPU = {
     weight: 10,
     preemptible: 11,
     counters: 16,
-    hist: 74,
+    hist: 76,
   },
 } as const;
 
@@ -270,8 +272,8 @@ export const DECISION = {
 
 /** struct nl_domain */
 export const DOMAIN = {
-  bytes: 1384,
-  words: 346,
+  bytes: 1392,
+  words: 348,
   byte: {
     id: 0,
     node: 4,
