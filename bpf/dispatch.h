@@ -25,30 +25,38 @@
  *      and enqueued again from here on, that enqueue has another number.
  *   3. After the insertion the enqueue number is read again: if it moved, the insertion may have been for the new
  *      wait and is cancelled. The new wait has a decision of its own.
+ * Not static, like the other larger functions here: the verifier then looks at each once, not once in every state of
+ * its caller's loop, which on 6.18 comes to no end.
  */
-static __always_inline void decision_apply(const struct nl_decision *dec, u32 d, struct domain_state *ds,
-					   struct nl_domain __arena *dom, u64 t)
+__noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 {
-	struct slot_task *owner = slot_task(dec->slot);
+	struct domain_state *ds = domain_state(d);
+	struct nl_domain __arena *dom = domain_of(ds);
+	struct slot_task *owner;
 	struct task_struct *p;
 	struct task *tc;
 	u64 key, slice, wait;
-	u32 cpu = dec->cpu;
 	bool clamped;
+	u32 cpu;
 
+	use_arena();
+	if (!dec)
+		return 0;
+	cpu = dec->cpu;
+	owner = slot_task(dec->slot);
 	if (dec->slot >= nr_slots || !owner->pid || (u16)owner->generation != dec->generation) {
 		count(d, NL_CNT_DEAD_SLOT);
-		return;
+		return 0;
 	}
 	wait = READ_ONCE(*wait_of(dec->slot));
 	if (!wait || wait_enq(wait) != dec->enq || wait_domain(wait) != d) {
 		count(d, NL_CNT_STALE);
-		return;
+		return 0;
 	}
 	p = bpf_task_from_pid(owner->pid);
 	if (!p) {
 		count(d, NL_CNT_GONE);
-		return;
+		return 0;
 	}
 	tc = task_of(p);
 	if (!tc || tc->slot != dec->slot) {
@@ -96,9 +104,10 @@ static __always_inline void decision_apply(const struct nl_decision *dec, u32 d,
 		kick_later(ds, d, p, scx_bpf_task_cpu(p), key, t);
 out:
 	bpf_task_release(p);
+	return 0;
 }
 
-static __noinline int drain_decisions(u32 d)
+__noinline int drain_decisions(u32 d)
 {
 	struct domain_state *ds = domain_state(d);
 	struct nl_domain __arena *dom = domain_of(ds);
@@ -115,7 +124,7 @@ static __noinline int drain_decisions(u32 d)
 
 		n = decision_ring_take(ds, dom, taken, scx_bpf_dispatch_nr_slots());
 		bpf_for(k, 0, n)
-			decision_apply(&taken[k & (DECISION_TAKE - 1)], d, ds, dom, t);
+			decision_apply(&taken[k & (DECISION_TAKE - 1)], d, t);
 		if (decision_ring_empty(dom) || !scx_bpf_dispatch_nr_slots())
 			break;
 	}
@@ -170,7 +179,7 @@ static __always_inline bool take_stranded(struct domain_state *ds)
  * inherit: domains all of whose CPUs are offline have no CPU that empties their rings and queues; any CPU does it,
  * before its own. Nothing new comes to them.
  */
-static __noinline bool inherit(void)
+__noinline int inherit(void)
 {
 	u32 d;
 
@@ -190,7 +199,7 @@ static __noinline bool inherit(void)
 }
 
 /* A worker that had to leave its domain's CPUs waits on one that does not know it. */
-static __noinline bool take_displaced_worker(s32 cpu)
+__noinline int take_displaced_worker(s32 cpu)
 {
 	u32 d;
 

@@ -33,7 +33,7 @@ static __always_inline bool wait_overdue(struct domain_state *ds, u64 wait, u64 
 	return ds->state != NL_DOMAIN_ACTIVE || wait_age(wait, t) > stall_ns >> WAIT_TIME_SHIFT;
 }
 
-static __noinline int overdue_scan(u64 t)
+__noinline int overdue_scan(u64 t)
 {
 	u32 i, high = slots_used_high(), start = scan_cursor, n = high < SCAN_SLOTS ? high : SCAN_SLOTS;
 
@@ -55,15 +55,18 @@ static __noinline int overdue_scan(u64 t)
 }
 
 /* One task, from dispatch(). */
-static __always_inline void rescue_task(u32 slot, u64 wait, u32 d, struct domain_state *ds, u64 t)
+__noinline int rescue_task(u32 slot, u64 wait, u32 d, u64 t)
 {
-	struct task_struct *p = bpf_task_from_pid(slot_task(slot)->pid);
+	struct domain_state *ds = domain_state(d);
+	struct task_struct *p;
 	struct task *tc;
 	u64 key;
 	s32 cpu;
 
+	use_arena();
+	p = bpf_task_from_pid(slot_task(slot)->pid);
 	if (!p)
-		return;
+		return 0;
 	tc = task_of(p);
 	if (tc && tc->slot == slot && wait_claim(slot, wait)) {
 		slot_at(slot)->owner = NL_OWNER_KERNEL;
@@ -79,10 +82,11 @@ static __always_inline void rescue_task(u32 slot, u64 wait, u32 d, struct domain
 		}
 	}
 	bpf_task_release(p);
+	return 0;
 }
 
 /* rescue: the next part of the table for domain d. Called from dispatch() only. */
-static __noinline int rescue(u32 d)
+__noinline int rescue(u32 d)
 {
 	struct domain_state *ds = domain_state(d);
 	u32 i, high = slots_used_high(), start;
@@ -104,7 +108,7 @@ static __noinline int rescue(u32 d)
 		/* Moving from a queue hands what was inserted so far to the kernel; this one is always empty. */
 		if (!scx_bpf_dispatch_nr_slots())
 			dsq_move_to_local(DSQ_EMPTY);
-		rescue_task(slot, wait, d, ds, t);
+		rescue_task(slot, wait, d, t);
 	}
 	return 0;
 }

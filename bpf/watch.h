@@ -128,12 +128,13 @@ static __always_inline bool watch_cpus(struct domain_state *ds, u64 t)
 	return is_stranded;
 }
 
-static __always_inline void watch_domain(u32 d, u64 t)
+__noinline int watch_domain(u32 d, u64 t)
 {
 	struct domain_state *ds = domain_state(d), *by = living(ds);
 	struct nl_domain __arena *dom = domain_of(ds);
 	bool waiting;
 
+	use_arena();
 	watch_worker(d, ds, dom, t);
 	if (watch_cpus(ds, t))
 		kick_one(by);
@@ -143,7 +144,7 @@ static __always_inline void watch_domain(u32 d, u64 t)
 	if (by != ds) {
 		if (waiting || !decision_ring_empty(dom))
 			kick_one(by);
-		return;
+		return 0;
 	}
 	if (READ_ONCE(dom->nr_idle)) {
 		if (waiting || !decision_ring_empty(dom))
@@ -161,6 +162,7 @@ static __always_inline void watch_domain(u32 d, u64 t)
 			}
 		}
 	}
+	return 0;
 }
 
 static int watch_tick(void *map, u32 *key, struct watch *w)

@@ -22,7 +22,7 @@ export function expectCleanRun(run: RunRecord): void {
  */
 export function expectNoProblems(run: RunRecord): void {
   const late =
-    /^domain \S+ (is|was) scheduled in the kernel: its worker (is|was) stalled|^the main thread stood still/;
+    /^domain \S+ (is|was) scheduled in the kernel[:,] its worker (is|was) stalled|^the main thread stood still/;
   expect(run.problems.filter(({ msg }) => !late.test(msg))).toEqual([]);
 }
 
