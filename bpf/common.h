@@ -97,6 +97,7 @@ struct domain_state {
 	__u32 rescue_due; /* rescue_cursor has not come to the table's end */
 	__u32 rescue_cursor; /* slots given out to rescuing CPUs */
 	__u32 worker_due; /* let a parked worker run though its ring is empty */
+	__u32 worker_unfinished; /* it did not yield: it computes, and is to go on */
 	__u32 worker_displaced; /* the worker waits on a CPU of another domain */
 	__u32 scratch;
 	__u32 nr_offline;

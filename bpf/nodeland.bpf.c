@@ -369,9 +369,11 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 			ds->guest_since_ns = t;
 			return;
 		}
-		if (runs)
+		if (runs) {
 			/* It has only let us in to look at its decisions. */
 			set_slice(prev, WORKER_SLICE_NS);
+			tc->yielded = 0;
+		}
 		if (runs || dsq_move_to_local(DSQ_WORKER(d))) {
 			ds->worker_due = 0;
 			dom->wake_request = 0;
@@ -435,6 +437,7 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	if (tc->worker) {
 		ds = domain_state(tc->worker - 1);
 		domain_of(ds)->parked = 0;
+		ds->worker_unfinished = 0;
 		count(tc->worker - 1, NL_CNT_WORKER_RUNS);
 		if (ds->kicked_ns) {
 			hist_add(NL_HIST_WORKER_WAKE, t - ds->kicked_ns);

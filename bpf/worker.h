@@ -40,8 +40,8 @@ struct {
 
 static __always_inline bool worker_has_work(struct domain_state *ds, struct nl_domain __arena *dom)
 {
-	return !task_ring_empty(dom) || READ_ONCE(ds->worker_due) || READ_ONCE(dom->wake_request) ||
-	       dom->wait_mode != NL_WAIT_PARK;
+	return !task_ring_empty(dom) || READ_ONCE(ds->worker_due) || ds->worker_unfinished ||
+	       READ_ONCE(dom->wake_request) || dom->wait_mode != NL_WAIT_PARK;
 }
 
 static __always_inline void worker_wake(u32 d, struct domain_state *ds, struct nl_domain __arena *dom, u64 t)
@@ -69,7 +69,7 @@ static __always_inline void worker_wake(u32 d, struct domain_state *ds, struct n
 
 /*
  * Step W. The CPU may have been taken offline under the worker: the queue follows the worker, not the plan. A worker
- * that did not yield was stopped for something that is to run now, and is found again when that is done.
+ * that did not yield is in the middle of something: it goes on when what it was stopped for is done.
  */
 static __always_inline void worker_enqueue(struct task_struct *p, struct task *tc, s32 cpu, u64 enq_flags, u64 t)
 {
@@ -82,6 +82,7 @@ static __always_inline void worker_enqueue(struct task_struct *p, struct task *t
 		ds->worker_displaced = displaced;
 		__sync_fetch_and_add(&nr_displaced, displaced ? 1 : -1);
 	}
+	ds->worker_unfinished = !tc->yielded;
 	ds->worker_cpu = cpu;
 	ds->parked_ns = t;
 	dsq_insert(p, DSQ_WORKER(d), WORKER_SLICE_NS);

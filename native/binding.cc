@@ -12,6 +12,7 @@
 
 #include <cstring>
 #include <dlfcn.h>
+#include <limits>
 #include <napi.h>
 #include <sched.h>
 
@@ -193,7 +194,9 @@ Napi::Value RingDoorbell(Info info) {
 // --- the calling thread
 
 Napi::Value Pin(Info info) {
-  PinThread(ReadCpus(ArgumentAt(info, 0, "cpus")));
+  const Argument tid = ArgumentAt(info, 1, "tid");
+  PinThread(ReadCpus(ArgumentAt(info, 0, "cpus")),
+            tid.Given() ? static_cast<int>(tid.Number(1, std::numeric_limits<int>::max())) : 0);
   return info.Env().Undefined();
 }
 

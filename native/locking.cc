@@ -55,8 +55,12 @@ bool IsFile(const Mapping &mapping) {
   return begins("/") && !begins("/memfd:") && !begins("/dev/") && !begins("/SYSV");
 }
 
+// A range that was locked before has its pages: walking them all again would stop this thread for long. Were
+// it another mapping by now, its pages would be locked as they are touched.
 void LockRange(AddressRange range, const std::string &name, LockReport &report) {
-  if (mlock2(reinterpret_cast<void *>(range.begin), range.size(), 0) == 0) {
+  const auto known = locked.find(range.begin);
+  const unsigned flags = known != locked.end() && known->second >= range.end ? MLOCK_ONFAULT : 0;
+  if (mlock2(reinterpret_cast<void *>(range.begin), range.size(), flags) == 0) {
     ++report.mappings;
     report.bytes += range.size();
     locked[range.begin] = range.end;
@@ -140,6 +144,7 @@ ThreadStack::~ThreadStack() {
     return;
   // The C library keeps stacks of ended threads for new ones and gives their pages back: not while locked.
   munlock(reinterpret_cast<void *>(own->second.begin), own->second.size());
+  locked.erase(own->second.begin);
   stacks.erase(own);
 }
 

@@ -29,18 +29,20 @@ private:
 
 } // namespace
 
-void PinThread(const std::vector<int> &cpus) {
+void PinThread(const std::vector<int> &cpus, int tid) {
   const int highest = cpus.empty() ? 0 : *std::max_element(cpus.begin(), cpus.end());
   CpuSet set(highest);
   for (const int cpu : cpus)
     CPU_SET_S(static_cast<std::size_t>(cpu), set.bytes(), set.get());
-  if (sched_setaffinity(0, set.bytes(), set.get()) == 0)
+  if (sched_setaffinity(tid, set.bytes(), set.get()) == 0)
     return;
   const int error = errno;
   std::string list;
   for (const int cpu : cpus)
     list += (list.empty() ? "" : ",") + std::to_string(cpu);
-  throw SystemError(error, "sched_setaffinity", "cannot pin this thread to CPU " + list,
+  throw SystemError(error, "sched_setaffinity",
+                    "cannot pin " + (tid == 0 ? "this thread" : "thread " + std::to_string(tid)) +
+                        " to CPU " + list,
                     error == EINVAL ? "None of them is online and allowed for this process" : "");
 }
 

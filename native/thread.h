@@ -1,7 +1,7 @@
 // thread.h: the calling thread: where it runs, what it is called, how it yields, what it faulted.
 //
-// Every function acts on the thread that calls it and may be called from any thread. Failures are
-// SystemError.
+// Unless it takes a thread id, a function acts on the thread that calls it. All may be called from any
+// thread. Failures are SystemError.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,9 @@
 
 namespace nodeland {
 
-// PinThread lets this thread run on these CPUs only. EINVAL when none of them is online and in its cpuset.
-void PinThread(const std::vector<int> &cpus);
+// PinThread lets a thread (0: this one) run on these CPUs only. EINVAL when none of them is online and in its
+// cpuset, ESRCH when there is no such thread.
+void PinThread(const std::vector<int> &cpus, int tid = 0);
 // ThreadAffinity lists the CPUs this thread may run on, ascending.
 [[nodiscard]] std::vector<int> ThreadAffinity();
 [[nodiscard]] int CurrentCpu();

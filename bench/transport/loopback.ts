@@ -43,9 +43,10 @@ export class Loopback {
     private readonly nrTasks: number,
   ) {
     const plan = planDomains(readTopology(), 'one');
-    this.session = native.openSession({ objectPath: OBJECT, arenaBytes: arenaBytes(plan) });
+    const config = loadConfig();
+    this.session = native.openSession({ objectPath: OBJECT, arenaBytes: arenaBytes(plan, config) });
     native.loadSession(this.session);
-    this.byteLength = layOut(native, this.session, plan, loadConfig());
+    this.byteLength = layOut(native, this.session, plan, config);
     this.arena = openArena(native.sessionMemory(this.session, this.byteLength));
     this.push('nl_feed_prepare', 0);
   }

@@ -13,6 +13,7 @@ const SETTING_OPTIONS: Readonly<Record<string, { readonly key: SettingKey; reado
   fastPath: { key: 'fastPath', option: '--no-fast-path' },
   sliceUs: { key: 'sliceUs', option: '--slice-us' },
   stallMs: { key: 'stallMs', option: '--stall-ms' },
+  slots: { key: 'slots', option: '--slots' },
   duration: { key: 'durationS', option: '--duration' },
   stats: { key: 'statsS', option: '--stats' },
 };
@@ -36,6 +37,10 @@ export function runCommand(): Command {
     .option('--no-fast-path', 'ask even when a CPU is idle')
     .option('--slice-us <n>', 'time slice in microseconds, 100 to 100000 (20000)')
     .option('--stall-ms <n>', 'schedule a domain in the kernel when its worker is this late, 5 to 1000 (20)')
+    .option(
+      '--slots <n>',
+      'tasks that workers can know at one time, 256 to 65536; others are scheduled in the kernel (16384)',
+    )
     .option('--duration <seconds>', 'stop after this time')
     .option('--stats <seconds>', 'print a table this often')
     .option('-v, --verbose', 'log more')
@@ -61,6 +66,6 @@ export function configInput(command: Command): ConfigInput {
 /** Numbers come as text; text that is no number stays as it is, for the schema's message to show. */
 function numeric(key: SettingKey, value: unknown): unknown {
   const isNumber =
-    /(?:Us|Ms|S)$/.test(key) && typeof value === 'string' && /^[+-]?\d+(?:\.\d+)?$/.test(value);
+    /(?:Us|Ms|S|^slots)$/.test(key) && typeof value === 'string' && /^[+-]?\d+(?:\.\d+)?$/.test(value);
   return isNumber ? Number(value) : value;
 }

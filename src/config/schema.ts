@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { DOMAIN_SPEC_SHAPE, DomainSpecError, parseDomainSpec } from '../domain/spec.js';
 import { BUILTIN_POLICY_NAMES } from '../policy/builtin.js';
+import { LIMIT } from '../shm/layout.generated.js';
 import { MAX_DOMAINS } from '../topology/ids.js';
 
 /** How a worker waits for tasks; DESIGN: park gives the CPU back to its domain, spin owns it, poll sleeps on a file descriptor. */
@@ -35,6 +36,7 @@ export const settingsSchema = z.strictObject({
   fastPath: z.boolean().default(true),
   sliceUs: z.int().min(100).max(100_000).default(20_000),
   stallMs: z.int().min(5).max(1_000).default(20),
+  slots: z.int().min(256).max(LIMIT.MAX_SLOTS).default(16_384),
   heartbeatMs: z.int().min(10).max(1_000).default(100),
   durationS: z.number().positive().max(31_536_000).optional(),
   statsS: z.number().min(0.1).max(3_600).optional(),
@@ -58,6 +60,7 @@ export const EXPECTED: Readonly<Record<SettingKey, string>> = {
   fastPath: 'true or false',
   sliceUs: 'a whole number of microseconds from 100 to 100000',
   stallMs: 'a whole number of milliseconds from 5 to 1000',
+  slots: `a whole number of tasks from 256 to ${LIMIT.MAX_SLOTS}`,
   heartbeatMs: 'a whole number of milliseconds from 10 to 1000',
   durationS: 'a number of seconds above 0, at most 31536000',
   statsS: 'a number of seconds from 0.1 to 3600',

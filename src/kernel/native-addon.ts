@@ -179,8 +179,11 @@ export interface NativeAddon {
 
   // The calling thread.
 
-  /** Lets this thread run on these CPUs only. @throws NativeError EINVAL none of them is online and allowed. */
-  pinThread(cpus: readonly number[]): void;
+  /**
+   * Lets this thread, or another one of this process, run on these CPUs only.
+   * @throws NativeError EINVAL none of them is online and allowed, ESRCH no such thread.
+   */
+  pinThread(cpus: readonly number[], tid?: number): void;
   /** The CPUs this thread may run on, ascending. */
   threadAffinity(): number[];
   currentCpu(): number;

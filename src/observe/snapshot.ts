@@ -51,21 +51,42 @@ export function domainState(arena: Arena, domain: number): DomainSnapshot['state
   return DOMAIN_STATE_NAMES[arena.words[domainWord + DOMAIN.word.state]] ?? 'absent';
 }
 
+/** domainCounters adds up a domain's own counters and those its CPUs keep. */
+export function domainCounters(arena: Arena, domain: number): DomainSnapshot['counters'] {
+  const { words } = arena;
+  const { domainWord } = domainPlace(arena, domain);
+  const cpuWords = cpuWordsOf(arena, domain);
+  return byName(COUNTER_NAMES, (index) =>
+    cpuWords.reduce(
+      (sum, cpuWord) => sum + readU64(words, cpuWord + CPU.word.counters + index * 2),
+      readU64(words, domainWord + DOMAIN.word.counters + index * 2),
+    ),
+  );
+}
+
+/** Where the states of the domain's CPUs lie. */
+function cpuWordsOf({ words, nrCpus, cpusWord }: Arena, domain: number): number[] {
+  const found: number[] = [];
+  for (let cpu = 0; cpu < nrCpus; cpu++) {
+    const cpuWord = cpusWord + cpu * CPU.words;
+    if (words[cpuWord + CPU.word.domain] === domain) found.push(cpuWord);
+  }
+  return found;
+}
+
+/** onlineCpus tells of each CPU whether the kernel side has it online now. */
+export function onlineCpus({ words, nrCpus, cpusWord }: Arena): boolean[] {
+  return Array.from(
+    { length: nrCpus },
+    (_, cpu) => words[cpusWord + cpu * CPU.words + CPU.word.online] !== 0,
+  );
+}
+
 function domainSnapshot(arena: Arena, domain: number): DomainSnapshot {
   const { words } = arena;
   const { domainWord } = domainPlace(arena, domain);
   const field = (name: keyof typeof DOMAIN.word): number => words[domainWord + DOMAIN.word[name]];
-  const cpuWords: number[] = [];
-  for (let cpu = 0; cpu < arena.nrCpus; cpu++) {
-    const cpuWord = arena.cpusWord + cpu * CPU.words;
-    if (words[cpuWord + CPU.word.domain] === domain) cpuWords.push(cpuWord);
-  }
-
-  const counter = (index: number): number =>
-    cpuWords.reduce(
-      (sum, cpuWord) => sum + readU64(words, cpuWord + CPU.word.counters + index * 2),
-      readU64(words, domainWord + DOMAIN.word.counters + index * 2),
-    );
+  const cpuWords = cpuWordsOf(arena, domain);
   const hist = (index: number): Histogram =>
     Float64Array.from({ length: LIMIT.HIST_BUCKETS }, (_, bucket) =>
       cpuWords.reduce(
@@ -78,7 +99,7 @@ function domainSnapshot(arena: Arena, domain: number): DomainSnapshot {
     state: domainState(arena, domain),
     idleCpus: field('nrIdle'),
     asking: (field('taskTail') - field('taskHead')) >>> 0,
-    counters: byName(COUNTER_NAMES, counter),
+    counters: domainCounters(arena, domain),
     worker: byName(WORKER_STAT_NAMES, (index) =>
       readU64(words, domainWord + DOMAIN.word.workerStats + index * 2),
     ),

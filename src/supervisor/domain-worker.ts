@@ -1,36 +1,45 @@
-/** One domain's worker over its life: started, made to go, restarted when its thread dies, stopped. */
+/** One domain's worker over its life: started, made to go, ended when it hangs, started again when it failed, stopped. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, UserError } from '../cli/errors.js';
 import type { Domain } from '../domain/plan.js';
+import { threadUse } from '../observe/faults.js';
 import type { Logger } from '../observe/log.js';
+import { domainState } from '../observe/snapshot.js';
+import { DEFAULT_POLICY } from '../policy/builtin.js';
 import { domainPlace } from '../shm/arena.js';
 import { DOMAIN } from '../shm/layout.generated.js';
 import { commandGo, commandStop, createControl } from '../worker/control.js';
 import type { WorkerTask } from '../worker/messages.js';
+import type { StopReason } from '../worker/run.js';
+import { Failures, FAILURES_MAX } from './failures.js';
+import { LoopWatch } from './loop-watch.js';
 import type { SchedulerLink } from './scheduler-link.js';
-import type { WorkerHost } from './worker-host.js';
-
-const RESTART_DELAY_MS = 100;
-const RESTART_DELAY_MAX_MS = 5_000;
-/** A worker that dies so often is left dead; its domain stays scheduled in the kernel. */
-const RESTARTS_MAX = 8;
+import type { HostedWorker, WorkerHost } from './worker-host.js';
 
 export type DomainWorkerOptions = Pick<WorkerTask, 'policy' | 'wait' | 'ask' | 'sliceUs' | 'partial'>;
 
-/** What happens to a domain's worker that others want to know. */
+/** What happens to a domain's worker that others must see to. */
 export interface DomainWorkerEvents {
   /** The worker runs from now on with this thread. */
   going(domain: Domain, tid: number): void;
   /** The thread is gone; its registration with the kernel side must be taken back. */
   died(domain: Domain, tid: number): void;
+  /** Lets a thread of this process run on one CPU only. @throws when that is offline */
+  pin(cpu: number, tid: number): void;
 }
 
 /** DomainWorker keeps one domain decided by TypeScript. Main thread only. */
 export class DomainWorker {
   private control = createControl();
+  private hosted: HostedWorker | undefined;
+  /** Of the worker that is ready or runs. */
   private tid: number | undefined;
+  /** Where it is pinned: the planned CPU, or another one of the domain while that is offline. */
+  private cpu: number;
+  private policy: string;
   private stopping = false;
-  private restarts = 0;
+  private readonly failures = new Failures();
+  private readonly loopWatch = new LoopWatch();
   private life: Promise<void> = Promise.resolve();
 
   constructor(
@@ -40,7 +49,10 @@ export class DomainWorker {
     private readonly options: DomainWorkerOptions,
     private readonly events: DomainWorkerEvents,
     private readonly log: Logger,
-  ) {}
+  ) {
+    this.cpu = domain.workerCpu;
+    this.policy = options.policy;
+  }
 
   /** start resolves when the worker is warm and known to the kernel side. It waits for {@link go}. */
   async start(): Promise<void> {
@@ -50,22 +62,17 @@ export class DomainWorker {
       session: link.session,
       domain: domain.id,
       threadName: `nl-${domain.name}`,
-      cpu: domain.workerCpu,
+      cpu: this.cpu,
       memoryBytes: link.byteLength,
       control: this.control.buffer,
       ...this.options,
+      policy: this.policy,
     });
+    this.hosted = hosted;
+    let isReady = false;
     this.life = hosted.ended.then(
-      ({ reason }) => {
-        if (reason.kind === 'policy-error') {
-          this.log.error(
-            { domain: domain.name, policy: reason.policy, at: reason.at },
-            `policy ${reason.policy} failed in domain ${domain.name}: ${reason.message} (${reason.at}); ` +
-              'the domain is scheduled in the kernel from now on',
-          );
-        }
-      },
-      (error: unknown) => this.afterDeath(error),
+      ({ reason }) => (isReady ? this.afterEnd(reason) : undefined),
+      (error: unknown) => (isReady ? this.afterEnd(error) : undefined),
     );
     const { tid } = await hosted.ready.catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
@@ -73,6 +80,7 @@ export class DomainWorker {
         cause,
       });
     });
+    isReady = true;
     this.tid = tid;
   }
 
@@ -83,12 +91,51 @@ export class DomainWorker {
     commandGo(this.control);
   }
 
+  /**
+   * beat is called regularly while attached: it ends a worker that does not come round any more. A dead domain's worker
+   * has no tasks, so only one whose domain fell back is looked at.
+   */
+  beat(beatMs: number): void {
+    const { tid, loopWatch, hosted } = this;
+    const { arena } = this.link;
+    if (tid === undefined || hosted === undefined || domainState(arena, this.domain.id) !== 'fallback') {
+      loopWatch.rest();
+      return;
+    }
+    const progress = Atomics.load(arena.words, this.word('progress'));
+    const stuck = loopWatch.beat(progress, beatMs, () => threadUse(tid)?.cpuMs ?? 0);
+    if (stuck === undefined) return;
+    loopWatch.rest();
+    this.log.error(
+      { domain: this.domain.name, policy: this.policy, ...stuck },
+      `the worker of domain ${this.domain.name} makes no progress: ${seconds(stuck.elapsedMs)} s, ` +
+        `${seconds(stuck.cpuMs)} s of CPU time in policy ${this.policy}; its thread is ended`,
+    );
+    hosted.kill();
+  }
+
+  /** place moves the worker to its planned CPU, or to another one of its domain while that is offline. */
+  place(isOnline: (cpu: number) => boolean): void {
+    const { domain, tid } = this;
+    const cpu = isOnline(domain.workerCpu) ? domain.workerCpu : domain.cpus.find(isOnline);
+    // With every CPU of the domain offline the kernel has put it somewhere else.
+    if (cpu === undefined) return;
+    this.cpu = cpu;
+    if (tid === undefined) return;
+    try {
+      this.events.pin(cpu, tid);
+      this.log.info({ domain: domain.name, cpu }, `the worker of domain ${domain.name} is on CPU ${cpu} now`);
+    } catch (error) {
+      // It went offline again, or the thread is gone; the next change brings the next try.
+      this.log.debug({ domain: domain.name, cpu }, `pinning: ${String(error)}`);
+    }
+  }
+
   /** tellToStop ends the loop at its next turn. A parked worker is asked to look. */
   tellToStop(): void {
     this.stopping = true;
     commandStop(this.control);
-    const { arena } = this.link;
-    Atomics.store(arena.words, domainPlace(arena, this.domain.id).domainWord + DOMAIN.word.wakeRequest, 1);
+    Atomics.store(this.link.arena.words, this.word('wakeRequest'), 1);
   }
 
   /** ended resolves when the worker, told to stop, is through. */
@@ -96,21 +143,45 @@ export class DomainWorker {
     await this.life;
   }
 
-  private async afterDeath(error: unknown): Promise<void> {
+  private word(name: keyof typeof DOMAIN.word): number {
+    return domainPlace(this.link.arena, this.domain.id).domainWord + DOMAIN.word[name];
+  }
+
+  private async afterEnd(cause: unknown): Promise<void> {
     const { tid } = this;
     this.tid = undefined;
+    this.hosted = undefined;
     if (tid !== undefined) this.events.died(this.domain, tid);
+    await this.afterFailure(describe(cause, this.policy));
+  }
+
+  /** afterFailure starts the worker again after a while; with the built-in policy if it failed too often. */
+  private async afterFailure(what: string): Promise<void> {
     if (this.stopping) return;
-    const message = error instanceof Error ? error.message : String(error);
-    const name = this.domain.name;
-    if (tid === undefined || this.restarts >= RESTARTS_MAX) {
+    const { name } = this.domain;
+    const { delayMs, tooMany } = this.failures.add(performance.now());
+    const times = `${FAILURES_MAX} times within a minute`;
+    if (tooMany && this.policy === DEFAULT_POLICY) {
       this.log.error(
-        `the worker of domain ${name} died (${message}); the domain stays scheduled in the kernel`,
+        { domain: name },
+        `the worker of domain ${name} failed ${times}, at last: ${what}; the domain stays scheduled in the kernel`,
       );
       return;
     }
-    const delayMs = Math.min(RESTART_DELAY_MS * 2 ** this.restarts++, RESTART_DELAY_MAX_MS);
-    this.log.error(`the worker of domain ${name} died (${message}); restarting it in ${delayMs} ms`);
+    if (tooMany) {
+      this.log.error(
+        { domain: name, policy: this.policy },
+        `policy ${this.policy} failed ${times} in domain ${name}, at last: ${what}; ` +
+          `the domain stays with the built-in policy ${DEFAULT_POLICY}`,
+      );
+      this.policy = DEFAULT_POLICY;
+      this.failures.forget();
+    } else {
+      this.log.error(
+        { domain: name, policy: this.policy },
+        `the worker of domain ${name} failed: ${what}; it is started again in ${delayMs} ms`,
+      );
+    }
     await sleep(delayMs, undefined, { ref: false });
     await this.startAgain();
   }
@@ -119,9 +190,25 @@ export class DomainWorker {
     if (this.stopping) return;
     try {
       await this.start();
-      this.go();
     } catch (error) {
-      this.log.error(`the worker of domain ${this.domain.name} did not start again: ${String(error)}`);
+      await this.afterFailure(error instanceof Error ? error.message : String(error));
+      return;
     }
+    this.go();
   }
 }
+
+function describe(cause: unknown, policy: string): string {
+  if (isStopReason(cause)) {
+    return cause.kind === 'policy-error'
+      ? `policy ${policy}: ${cause.message} (${cause.at})`
+      : 'it stopped by itself';
+  }
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function isStopReason(cause: unknown): cause is StopReason {
+  return typeof cause === 'object' && cause !== null && !(cause instanceof Error) && 'kind' in cause;
+}
+
+const seconds = (ms: number): string => (ms / 1000).toFixed(1);

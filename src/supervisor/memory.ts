@@ -16,23 +16,20 @@ import {
   WORKER_ARGS,
 } from '../shm/layout.generated.js';
 
-/** Tasks that can be handed to workers at one time; more are scheduled in the kernel. */
-export const NR_SLOTS = 16_384;
 const TASK_RING_ENTRIES = 4096;
 const DECISION_RING_ENTRIES = 4096;
 /** Silence of the main thread after which the kernel side detaches: longer than any pause that ends. */
 const HEARTBEAT_LIMIT_MS = 65_000;
 
 /** arenaBytes is what {@link layOut} will use, rounded up. */
-export function arenaBytes(plan: DomainPlan): number {
+export function arenaBytes(plan: DomainPlan, { slots }: Pick<RunConfig, 'slots'>): number {
   const page = LIMIT.PAGE_SIZE;
   const pages = (bytes: number): number => Math.ceil(bytes / page);
   const perDomain =
     pages(DOMAIN.bytes) +
     pages(TASK_RING_ENTRIES * TASK_ENTRY.bytes) +
     pages(DECISION_RING_ENTRIES * DECISION.bytes);
-  const shared =
-    pages(HEADER.bytes) + pages(NR_SLOTS * SLOT.bytes) + pages(plan.domainOfCpu.length * CPU.bytes);
+  const shared = pages(HEADER.bytes) + pages(slots * SLOT.bytes) + pages(plan.domainOfCpu.length * CPU.bytes);
   return (shared + perDomain * plan.domains.length) * page;
 }
 
@@ -50,7 +47,7 @@ export function layOut(native: NativeAddon, session: SessionId, plan: DomainPlan
   };
 
   const setup = new Uint32Array(SETUP_ARGS.words);
-  setup[SETUP_ARGS.word.nrSlots] = NR_SLOTS;
+  setup[SETUP_ARGS.word.nrSlots] = config.slots;
   setup[SETUP_ARGS.word.nrCpus] = plan.domainOfCpu.length;
   setup[SETUP_ARGS.word.nrDomains] = plan.domains.length;
   setup[SETUP_ARGS.word.defaultSliceUs] = config.sliceUs;

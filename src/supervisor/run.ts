@@ -18,9 +18,10 @@ import { native as loadNative } from '../kernel/native.js';
 import { FaultWatch } from '../observe/faults.js';
 import { createLog, type Logger } from '../observe/log.js';
 import { liveTable, type Report, summaryTable } from '../observe/report.js';
-import { type DomainSnapshot, domainState, takeSnapshot } from '../observe/snapshot.js';
+import { onlineCpus, takeSnapshot } from '../observe/snapshot.js';
 import { loadPolicy } from '../policy/load.js';
 import { readTopology } from '../topology/read.js';
+import { DomainWatch } from './domain-watch.js';
 import { DomainWorker } from './domain-worker.js';
 import { unregisterWorker } from './memory.js';
 import { checkMachine, hotplugSequence } from './preflight.js';
@@ -77,7 +78,9 @@ class Run {
   private readonly host;
   private readonly workers: DomainWorker[];
   private readonly faults = new FaultWatch();
-  private readonly states = new Map<number, DomainSnapshot['state']>();
+  private readonly watch: DomainWatch;
+  /** A digit for each CPU. */
+  private online = '';
   private readonly restores: Restore[] = [];
   private heartbeat: NodeJS.Timeout | undefined;
   private attachedAt: number | undefined;
@@ -95,6 +98,7 @@ class Run {
   ) {
     this.link = SchedulerLink.open(native, plan, config, hotplugSeq);
     this.host = piscinaHost(plan.domains.length);
+    this.watch = new DomainWatch(this.link.arena, plan.domains, log);
     const { session } = this.link;
     this.workers = plan.domains.map(
       (domain) =>
@@ -110,8 +114,17 @@ class Run {
             partial: config.partial,
           },
           {
-            going: ({ id }, tid) => this.faults.begin(id, tid),
-            died: ({ id }, tid) => unregisterWorker(native, session, id, tid),
+            going: ({ id }, tid) => {
+              // Before the first attach all are locked together.
+              if (this.heartbeat !== undefined) this.lock();
+              this.faults.begin(id, tid);
+            },
+            died: ({ id }, tid) => {
+              unregisterWorker(native, session, id, tid);
+            },
+            pin: (cpu, tid) => {
+              native.pinThread([cpu], tid);
+            },
           },
           log,
         ),
@@ -133,25 +146,14 @@ class Run {
     if (restore) this.restores.push(restore);
     else log.warn('vm.compact_unevictable_allowed cannot be set to 0: compaction may move locked pages');
     native.disableTransparentHugepages();
-    const locked = native.lockMemory();
-    log.debug(
-      { ...locked, pagesByNode: native.memoryPlacement(this.link.session) },
-      `locked ${locked.mappings} mappings, ${(locked.bytes / 2 ** 20).toFixed(0)} MiB`,
-    );
-    if (locked.refused > 0) {
-      log.warn(
-        { errors: locked.errors },
-        `${locked.refused} mappings could not be locked: ${locked.errors[0] ?? ''}`,
-      );
-    }
+    this.lock();
+    log.debug({ pagesByNode: native.memoryPlacement(this.link.session) }, 'shared memory lies on its nodes');
     this.link.beat();
     this.link.attach();
     this.attachedAt = performance.now();
     for (const worker of this.workers) worker.go();
     this.heartbeat = setInterval(() => {
-      this.link.beat();
-      if (this.link.exited()) this.resolveStop('kernel');
-      this.logStateChanges();
+      this.beat();
     }, config.heartbeatMs);
     log.info(
       { policy: config.policy, wait: config.wait, ask: config.ask },
@@ -219,21 +221,40 @@ class Run {
     if (!inTime) this.log.warn(`a worker did not end within ${STOP_LIMIT_MS} ms; its thread is ended`);
   }
 
-  /** A fallback shorter than a heartbeat shows in the counters only. */
-  private logStateChanges(): void {
-    for (const { id, name } of this.plan.domains) {
-      const now = domainState(this.link.arena, id);
-      const before = this.states.get(id) ?? 'active';
-      if (now === before) continue;
-      this.states.set(id, now);
-      const { log } = this;
-      if (now === 'active') log.info({ domain: name }, `domain ${name} is scheduled by its worker again`);
-      else
-        log.warn(
-          { domain: name, state: now },
-          `domain ${name} is scheduled in the kernel: its worker is ${now === 'fallback' ? 'stalled' : 'gone'}`,
-        );
+  /** lock keeps in memory what the process has now; again whenever a worker was started. */
+  private lock(): void {
+    const locked = this.native.lockMemory();
+    const { log } = this;
+    log.debug(locked, `locked ${locked.mappings} mappings, ${(locked.bytes / 2 ** 20).toFixed(0)} MiB`);
+    if (locked.refused > 0) {
+      log.warn(
+        { errors: locked.errors },
+        `${locked.refused} mappings could not be locked: ${locked.errors[0] ?? ''}`,
+      );
     }
+  }
+
+  private beat(): void {
+    this.link.beat();
+    if (this.link.exited()) this.resolveStop('kernel');
+    this.watch.beat(performance.now());
+    for (const worker of this.workers) worker.beat(this.config.heartbeatMs);
+    this.followHotplug();
+  }
+
+  /** A worker whose CPU went offline was put anywhere by the kernel. */
+  private followHotplug(): void {
+    const online = onlineCpus(this.link.arena);
+    const text = online.map(Number).join('');
+    if (text === this.online) return;
+    const changed = online.flatMap((isOnline, cpu) =>
+      Number(isOnline) === Number(this.online[cpu]) ? [] : [`${cpu} ${isOnline ? 'online' : 'offline'}`],
+    );
+    const isFirst = this.online === '';
+    this.online = text;
+    if (isFirst) return;
+    this.log.warn({ changed }, `CPUs changed: ${changed.join(', ')}`);
+    for (const worker of this.workers) worker.place((cpu) => online[cpu] ?? false);
   }
 
   private report(): Report {

@@ -42,7 +42,7 @@ export class SchedulerLink {
     const flags = config.partial ? [...OPS_FLAGS, 'SCX_OPS_SWITCH_PARTIAL'] : OPS_FLAGS;
     const session = native.openSession({
       objectPath: OBJECT_PATH,
-      arenaBytes: arenaBytes(plan),
+      arenaBytes: arenaBytes(plan, config),
       ops: { map: 'nodeland', flags, hotplugSeq },
     });
     try {

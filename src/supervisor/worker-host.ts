@@ -7,12 +7,20 @@ import type { WorkerMessage, WorkerResult, WorkerTask } from '../worker/messages
 /** From dist/src/supervisor to dist/workers. */
 const ENTRY = fileURLToPath(new URL('../../workers/domain.js', import.meta.url));
 
+/**
+ * A worker whose policy leaks is ended at this size of its JavaScript heap, before its collections take long. Rings, slots and
+ * typed arrays lie outside of it; without a policy that allocates it is some 6 MB.
+ */
+const HEAP_MAX_MB = 128;
+
 /** HostedWorker is one worker at work. */
 export interface HostedWorker {
   /** Resolves when the worker is warm and registered; rejects when it died before. */
   readonly ready: Promise<{ readonly tid: number }>;
   /** Resolves with how it ended; rejects when its thread died. */
   readonly ended: Promise<WorkerResult>;
+  /** Ends the thread whatever it is doing; `ended` then rejects. */
+  kill(): void;
 }
 
 /** WorkerHost starts workers, each in a thread of its own that lives as long as the worker. */
@@ -27,6 +35,7 @@ export interface WorkerHost {
  * replaced when its domain is started again.
  */
 export function piscinaHost(threads: number): WorkerHost {
+  const running = new Set<AbortController>();
   const pool = new Piscina<WorkerTask, WorkerResult>({
     filename: ENTRY,
     minThreads: threads,
@@ -36,17 +45,27 @@ export function piscinaHost(threads: number): WorkerHost {
     atomics: 'disabled',
     closeTimeout: 2_000,
     recordTiming: false,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
   });
-  const abort = new AbortController();
   return {
     start(task) {
       const { port1, port2 } = new MessageChannel();
-      const ended = pool.run({ ...task, port: port2 }, { transferList: [port2], signal: abort.signal });
-      return { ready: readiness(port1, ended), ended };
+      const abort = new AbortController();
+      running.add(abort);
+      const ended = pool
+        .run({ ...task, port: port2 }, { transferList: [port2], signal: abort.signal })
+        .finally(() => running.delete(abort));
+      return {
+        ready: readiness(port1, ended),
+        ended,
+        kill: () => {
+          abort.abort();
+        },
+      };
     },
     async close() {
       await pool.close({ force: true }).catch(() => undefined);
-      abort.abort();
+      for (const abort of running) abort.abort();
       await pool.destroy();
     },
   };

@@ -8,8 +8,9 @@
  *   3. Note each record in HeldTasks and hand its slot to the policy.
  *   4. The policy publishes what it likes, within the decision ring's room.
  *   5. Store the decision ring's tail. Invariant: decisions are visible before the state says READY.
- *   6. READY if nothing is held, else a wake request of its own, so that it is not parked with undecided tasks; then
- *      store the task ring's head, which makes either visible.
+ *   6. READY if nothing is held, or if there was room for all and the policy decided none: asking it again at once
+ *      changes nothing, and the kernel side takes back what is kept for too long. Else a wake request of its own, so that
+ *      it is not parked with tasks to decide. Then store the task ring's head, which makes either visible.
  */
 import type { Policy, PolicyContext, PolicyDefinition, AskMode } from '../policy/policy.js';
 import { type Arena, domainPlace } from '../shm/arena.js';
@@ -41,6 +42,8 @@ export class DomainLoop {
   private readonly tasks: TaskRing;
   private readonly held: HeldTasks;
   private readonly sink: DecisionSink;
+  /** Tasks are held that another turn may decide. */
+  private wantsTurn = false;
   /** The slots of a batch that the policy is told of. */
   private readonly told = new Uint32Array(BATCH_TASKS).fill(0);
 
@@ -81,19 +84,21 @@ export class DomainLoop {
     const list = this.told;
     const told = tasks.take(taken, held, list);
     for (let index = 0; index < told; index++) policy.enqueue((list[index] | 0) as Slot);
+    const wanted = held.count;
     const room = this.sink.open();
     if (room > 0) policy.dispatch(room);
     else status.countEvent(WORKER_STAT.DECISION_RING_FULL);
     const published = this.sink.close();
     status.countBatch(taken, published);
-    if (held.count === 0) status.ready();
-    else status.wakeMe();
+    this.wantsTurn = held.count !== 0 && (room < wanted || published !== 0);
+    if (this.wantsTurn) status.wakeMe();
+    else status.ready();
     tasks.release(taken);
     return published;
   }
 
-  /** hasWork tells, with an atomic load, whether batch would find anything. */
+  /** hasWork tells, with an atomic load, whether another batch now would come to anything. */
   hasWork(): boolean {
-    return this.held.count !== 0 || this.tasks.ready();
+    return this.wantsTurn || this.tasks.ready();
   }
 }

@@ -94,7 +94,7 @@ export class Loopback {
   constructor(spec: string) {
     const addon = native();
     this.plan = planDomains(readTopology(), spec);
-    this.session = addon.openSession({ objectPath: LOOPBACK_OBJECT, arenaBytes: arenaBytes(this.plan) });
+    this.session = addon.openSession({ objectPath: LOOPBACK_OBJECT, arenaBytes: arenaBytes(this.plan, loadConfig()) });
     addon.loadSession(this.session);
     this.byteLength = layOut(addon, this.session, this.plan, loadConfig());
     this.arena = openArena(addon.sessionMemory(this.session, this.byteLength));
