@@ -14,6 +14,16 @@ export default defineConfig({
         },
       },
       {
+        // Each test fills memory with the states of a model: one at a time. NODELAND_MODEL=large takes minutes.
+        test: {
+          name: 'model',
+          include: ['test/model/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: minutesMs(10),
+        },
+      },
+      {
         // Real BPF objects: one file at a time, so that a test that looks at the kernel's state sees its own.
         test: {
           name: 'native',

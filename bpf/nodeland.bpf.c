@@ -337,7 +337,12 @@ void BPF_PROG(nodeland_dequeue, struct task_struct *p, u64 deq_flags)
 	struct task *tc = task_of(p);
 
 	use_arena();
-	if (tc && tc->slot != NL_NO_SLOT && wait_close(tc->slot))
+	if (!tc || tc->slot == NL_NO_SLOT)
+		return;
+	/* A decision that was claimed before, and is inserted only now, must not count for the wait to come. */
+	if (!++tc->enq)
+		tc->enq = 1;
+	if (wait_close(tc->slot))
 		slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
 }
 

@@ -128,7 +128,7 @@ int nl_setup_domain(struct nl_domain_args *args)
 	use_arena();
 	if (d >= nr_domains || d >= NL_MAX_DOMAINS || !power_of_two(args->task_ring_size) ||
 	    !power_of_two(args->decision_ring_size) || args->task_ring_size > (1 << 20) ||
-	    args->decision_ring_size > (1 << 20) || args->worker_cpu >= nr_cpus)
+	    args->task_ring_size < 2 * nr_cpus || args->decision_ring_size > (1 << 20) || args->worker_cpu >= nr_cpus)
 		return -NL_EINVAL;
 	ds = domain_state(d);
 	if (ds->off)

@@ -81,6 +81,7 @@ const requirements = [
     isPresent: command('clang-format-19'),
   },
   { name: 'bpftool', package: 'bpftool', for: 'tools', isPresent: command('bpftool') },
+  { name: 'spin', package: 'spin', for: 'tools', isPresent: command('spin') },
   { name: qemu.name, package: qemu.package, for: 'sandbox', isPresent: command(qemu.name) },
   { name: 'busybox (static)', package: 'busybox-static', for: 'sandbox', isPresent: hasStaticBusybox },
   { name: 'cpio', package: 'cpio', for: 'sandbox', isPresent: command('cpio') },

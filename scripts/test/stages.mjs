@@ -64,6 +64,7 @@ function runVitest(project, reasonToSkip) {
   }
 }
 
+const whyNoModel = () => (findCommand('spin') ? undefined : 'spin is not installed');
 const whyNoNative = () => (isRoot ? undefined : 'loading BPF programs needs root');
 
 function whyNoSandbox() {
@@ -93,6 +94,7 @@ export const stages = [
   { name: 'knip', isLint: true, run: () => check(node('node_modules/knip/bin/knip.js', '--no-progress')) },
   { name: 'layout', isLint: true, needsBuild: true, run: checkLayout },
   { name: 'unit', needsBuild: true, run: () => runVitest('unit', () => undefined) },
+  { name: 'model', run: () => runVitest('model', whyNoModel) },
   { name: 'native', needsBuild: true, run: () => runVitest('native', whyNoNative) },
   { name: 'sandbox', needsBuild: true, run: () => runVitest('sandbox', whyNoSandbox) },
   { name: 'faults', needsBuild: true, run: () => runVitest('faults', whyNoSandbox) },

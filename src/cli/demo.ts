@@ -7,6 +7,9 @@ export function demoCommand(): Command {
       'run a mixed load under EEVDF and under nodeland here, and compare (npm start does so in the sandbox)',
     )
     .action(async () => {
+      // Before the load under the kernel's own scheduler, which takes its time.
+      const { checkMachine } = await import('../supervisor/preflight.js');
+      checkMachine();
       const { runDemo } = await import('../supervisor/demo.js');
       process.exitCode = await runDemo();
     });

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { SandboxError } from '../sandbox/errors.js';
 import type { Accel } from '../sandbox/qemu-args.js';
 import { runInSandbox, type SandboxOptions, type SandboxResult } from '../sandbox/run.js';
+import { LONGEST_TIMER_S } from '../config/schema.js';
 import { EXIT, UserError } from './errors.js';
 
 interface SandboxFlags {
@@ -17,6 +18,8 @@ interface SandboxFlags {
   readonly verbose?: true;
 }
 
+const MOST_MEMORY_GIB = 65_536;
+
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** sandboxCommand is `nodeland sandbox`: run a command on a real sched_ext kernel in QEMU; the exit code is the command's. */
@@ -28,12 +31,12 @@ export function sandboxCommand(): Command {
     .argument('<command...>', 'program and arguments; put -- before it')
     .option('--cpus <n>', 'CPUs in all', wholeNumber, 4)
     .option('--nodes <n>', 'NUMA nodes, one socket each (default: 2, or 1 with one CPU)', wholeNumber)
-    .option('--memory <GiB>', 'memory in all, in GiB', positiveNumber, 2)
+    .option('--memory <GiB>', 'memory in all, in GiB', upTo(MOST_MEMORY_GIB), 2)
     .option('--kernel <version>', 'kernel version or its beginning, such as 6.18 (default: the newest)')
     .option('--deterministic', 'count instructions as time: latencies repeat, whatever this host does')
     .option('--kvm', 'use KVM instead of software emulation')
     .option('--smp-threads <n>', 'SMT threads per core', wholeNumber, 1)
-    .option('--timeout <seconds>', 'give up after so long, boot included', positiveNumber)
+    .option('--timeout <seconds>', 'give up after so long, boot included', upTo(LONGEST_TIMER_S))
     .option('-v, --verbose', "print the kernel's console and the boot time to standard error")
     .passThroughOptions()
     .action(async (command: string[], flags: SandboxFlags) => {
@@ -115,8 +118,12 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError('expected a number above 0');
-  return value;
+function upTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!(value > 0 && value <= most)) {
+      throw new InvalidArgumentError(`expected a number above 0, at most ${most}`);
+    }
+    return value;
+  };
 }

@@ -7,6 +7,9 @@ import { type SettingKey, type Settings, isSettingKey, settingsSchema } from './
 /** Where a setting's value came from. Keys left to their default have no origin. */
 export type Origin = { readonly from: 'command line' } | { readonly from: 'file'; readonly place: string };
 
+/** So many mistakes in a file are told; the rest may be the same one. */
+const MOST_FINDINGS = 20;
+
 /** RunConfig is all that a run needs to know. */
 export interface RunConfig extends Settings {
   readonly verbose: boolean;
@@ -55,14 +58,10 @@ export function mergeConfig(
   }
   const parsed = settingsSchema.safeParse({ ...file?.values, ...overrides });
   if (!parsed.success) {
-    throw new UserError(
-      describeIssues(parsed.error.issues, overrides)
-        .map(({ path: [key], text }) =>
-          withOption(isSettingKey(key) ? options[key]?.option : undefined, key, text),
-        )
-        .join('\n'),
-      EXIT.usage,
+    const lines = describeIssues(parsed.error.issues, overrides).map(({ path: [key], text }) =>
+      withOption(isSettingKey(key) ? options[key]?.option : undefined, key, text),
     );
+    throw new UserError([...new Set(lines)].join('\n'), EXIT.usage);
   }
   return { ...parsed.data, verbose, origins };
 }
@@ -71,8 +70,11 @@ function checkFile(file: ConfigFile): void {
   const parsed = settingsSchema.safeParse(file.values);
   if (parsed.success) return;
   const findings = describeIssues(parsed.error.issues, file.values);
-  const lines = findings.map((finding) => `${placeText(file, finding)}: ${finding.text}`);
-  throw new UserError(lines.join('\n'), EXIT.config);
+  const lines = new Set(
+    findings.slice(0, MOST_FINDINGS).map((finding) => `${placeText(file, finding)}: ${finding.text}`),
+  );
+  if (findings.length > MOST_FINDINGS) lines.add(`${file.name}: and ${findings.length - MOST_FINDINGS} more`);
+  throw new UserError([...lines].join('\n'), EXIT.config);
 }
 
 function placeText(file: ConfigFile, { path, aboutKey }: Pick<Finding, 'path' | 'aboutKey'>): string {

@@ -1,8 +1,10 @@
 /** The configuration file: YAML (and so JSON too), with the place of every value kept for messages. */
-import { readFileSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { type Document, LineCounter, isMap, isNode, isScalar, parseDocument, visit } from 'yaml';
 import { EXIT, UserError } from '../cli/errors.js';
-import { type SettingPath, show } from './issues.js';
+import { findExcess } from './excess.js';
+import { type SettingPath, harmless, isPlainMap, show } from './issues.js';
 
 /** Where in a file: 1-based line and column. */
 export interface Place {
@@ -20,32 +22,53 @@ export interface ConfigFile {
 }
 
 /** More than any configuration needs; keeps a mistaken path (a log, a disk) from being read whole. */
-const LARGEST_FILE_BYTES = 1 << 20;
+const LARGEST_FILE_BYTES = 1 << 16;
 
 /** readConfigFile reads and parses a file. @throws UserError (78) when it cannot be read or is no YAML map. */
 export function readConfigFile(name: string): ConfigFile {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(name);
+    bytes = readBeginning(name, LARGEST_FILE_BYTES + 1);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     const why = code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`;
-    throw new UserError(`${name}: ${why}`, EXIT.config, { cause: error });
+    throw new UserError(`${name === '' ? '""' : name}: ${why}`, EXIT.config, { cause: error });
   }
   if (bytes.length > LARGEST_FILE_BYTES) {
-    throw new UserError(`${name}: ${bytes.length} bytes are too many for a configuration file`, EXIT.config);
+    const limit = `more than ${LARGEST_FILE_BYTES} bytes`;
+    throw new UserError(`${name}: ${limit} are too many for a configuration file`, EXIT.config);
   }
+  if (!isUtf8(bytes)) throw new UserError(`${name}: expected YAML in UTF-8, found other bytes`, EXIT.config);
   return parseConfigText(bytes.toString('utf8'), name);
+}
+
+/** Reads no more than is asked for: a device has no end. */
+function readBeginning(name: string, mostBytes: number): Buffer {
+  const bytes = Buffer.alloc(mostBytes);
+  const fd = openSync(name, 'r');
+  try {
+    let length = 0;
+    while (length < mostBytes) {
+      const more = readSync(fd, bytes, length, mostBytes - length, null);
+      if (more === 0) break;
+      length += more;
+    }
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** parseConfigText parses YAML text. @throws UserError (78) with line and column when it is no YAML map. */
 export function parseConfigText(text: string, name: string): ConfigFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  const excess = findExcess(text, lines);
   const place = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
+  if (excess) throw mistake(name, place(excess.offset), excess.text);
+  const document = parseDocument(text, { prettyErrors: false, logLevel: 'error' });
   const problem = document.errors.at(0) ?? document.warnings.at(0);
   if (problem) throw mistake(name, place(problem.pos[0]), `not valid YAML: ${problem.message}`);
 
@@ -57,8 +80,8 @@ export function parseConfigText(text: string, name: string): ConfigFile {
 }
 
 /** mistake makes the error for a place in a file: `name:line:column: text`. */
-export function mistake(name: string, { line, column }: Place, text: string): UserError {
-  return new UserError(`${name}:${line}:${column}: ${text}`, EXIT.config);
+function mistake(name: string, { line, column }: Place, text: string): UserError {
+  return new UserError(`${name}:${line}:${column}: ${harmless(text)}`, EXIT.config);
 }
 
 function plainValues(
@@ -75,14 +98,14 @@ function plainValues(
     throw mistake(name, place(badAliasOffset(document)), `not valid YAML: ${why}`);
   }
   if (values === null || values === undefined) return {};
-  if (!isMap(document.contents) || typeof values !== 'object') {
+  if (!isMap(document.contents) || !isPlainMap(values)) {
     throw mistake(
       name,
       { line: 1, column: 1 },
       `expected a map of settings (key: value), found ${show(values)}`,
     );
   }
-  return values as Record<string, unknown>;
+  return values;
 }
 
 /** Where the first alias is that refers to nothing, else the first of all. */

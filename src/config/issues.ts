@@ -14,6 +14,8 @@ export interface Finding {
 }
 
 const LONGEST_SHOWN = 60;
+/** No sentence of ours is as long; what a file makes longer is cut. */
+const LONGEST_SENTENCE = 500;
 
 /** describeIssues gives one finding for each mistake, in the schema's order. */
 export function describeIssues(issues: readonly z.core.$ZodIssue[], input: unknown): Finding[] {
@@ -23,7 +25,11 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[], input: unkno
 function describeIssue(issue: z.core.$ZodIssue, input: unknown): Finding[] {
   const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], aboutKey: true, text: unknownKey(key) }));
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      aboutKey: true,
+      text: harmless(unknownKey(key)),
+    }));
   }
   const [key] = path;
   const name = path.join('.');
@@ -37,7 +43,7 @@ function describeIssue(issue: z.core.$ZodIssue, input: unknown): Finding[] {
     {
       path,
       aboutKey: issue.code === 'invalid_key',
-      text: `${name}: expected ${EXPECTED[key]}, found ${found}${detail}`,
+      text: harmless(`${name}: expected ${EXPECTED[key]}, found ${found}${detail}`),
     },
   ];
 }
@@ -47,14 +53,31 @@ function unknownKey(key: string): string {
   return `unknown key ${show(key)}; ${near ? `did you mean ${near}?` : `the keys are ${SETTING_KEYS.join(', ')}`}`;
 }
 
+/** isPlainMap tells a map from the sets, dates and bytes that a file can also hold. */
+export function isPlainMap(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
 /** show writes a value as one short line for a message. */
 export function show(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'a map';
+  if (typeof value === 'object') return isPlainMap(value) ? 'a map' : 'something else';
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
   const isNumeric = typeof value === 'number' || typeof value === 'bigint';
   const text = isNumeric ? String(value) : JSON.stringify(value);
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}...` : text;
+}
+
+/** harmless makes a sentence that quotes a file one line of bounded length, which no terminal takes for a command. */
+export function harmless(text: string): string {
+  const short = text.length > LONGEST_SENTENCE ? `${text.slice(0, LONGEST_SENTENCE)}...` : text;
+  return short.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (found) => {
+    const code = found.codePointAt(0) ?? 0;
+    return `\\u{${code.toString(16)}}`;
+  });
 }
 
 function valueAt(input: unknown, path: SettingPath): unknown {

@@ -25,11 +25,24 @@ const policyName = z.string().refine((name) => BUILTIN_POLICY_NAMES.includes(nam
 const DOMAIN_KEY = /^(?:0|[1-9]\d?)$/;
 const domainKey = z.string().refine((key) => DOMAIN_KEY.test(key) && Number(key) < MAX_DOMAINS);
 
+/** Zod leaves `__proto__` out of records without a word. */
+const domainPolicies = z
+  .unknown()
+  .superRefine((map, context) => {
+    const isHidden = typeof map === 'object' && map !== null && Object.hasOwn(map, '__proto__');
+    if (isHidden)
+      context.addIssue({ code: 'invalid_key', path: ['__proto__'], origin: 'record', issues: [] });
+  })
+  .pipe(z.record(domainKey, policyName));
+
+/** The longest that a timer of Node.js can wait, in whole seconds; a longer one ends at once. */
+export const LONGEST_TIMER_S = 2_147_483;
+
 /** Every setting with its default. Unknown keys are refused. */
 export const settingsSchema = z.strictObject({
   domains: domainSpec.default('node'),
   policy: policyName.default('vtime'),
-  domainPolicies: z.record(domainKey, policyName).default({}),
+  domainPolicies: domainPolicies.default({}),
   wait: z.enum(WAIT_MODES).default('park'),
   ask: z.enum(ASK_MODES).default('auto'),
   partial: z.boolean().default(false),
@@ -38,7 +51,7 @@ export const settingsSchema = z.strictObject({
   stallMs: z.int().min(5).max(1_000).default(20),
   slots: z.int().min(256).max(LIMIT.MAX_SLOTS).default(16_384),
   heartbeatMs: z.int().min(10).max(1_000).default(100),
-  durationS: z.number().positive().max(31_536_000).optional(),
+  durationS: z.number().positive().max(LONGEST_TIMER_S).optional(),
   statsS: z.number().min(0.1).max(3_600).optional(),
 });
 
@@ -62,7 +75,7 @@ export const EXPECTED: Readonly<Record<SettingKey, string>> = {
   stallMs: 'a whole number of milliseconds from 5 to 1000',
   slots: `a whole number of tasks from 256 to ${LIMIT.MAX_SLOTS}`,
   heartbeatMs: 'a whole number of milliseconds from 10 to 1000',
-  durationS: 'a number of seconds above 0, at most 31536000',
+  durationS: 'a number of seconds above 0, at most 2147483 (24 days)',
   statsS: 'a number of seconds from 0.1 to 3600',
 };
 

@@ -1,6 +1,6 @@
 /** What `--domains` can say: how the machine's CPUs are divided among workers. */
 import { CpuListError, parseCpuList } from '../topology/cpulist.js';
-import type { Cpu } from '../topology/ids.js';
+import { type Cpu, MAX_CPUS, MAX_DOMAINS } from '../topology/ids.js';
 
 const UNITS = ['node', 'llc', 'core', 'one'] as const;
 
@@ -31,15 +31,27 @@ export function parseDomainSpec(text: string): DomainSpec {
   if (unit) return { kind: unit };
   if (!/^[\d\s,;:/-]+$/.test(trimmed)) throw new DomainSpecError(`expected ${DOMAIN_SPEC_SHAPE}`);
 
-  const lists = trimmed.split(';').map((part, index) => {
-    try {
-      const cpus = parseCpuList(part);
-      if (cpus.length > 0) return cpus;
-    } catch (error) {
-      if (error instanceof CpuListError) throw new DomainSpecError(`domain ${index}: ${error.message}`);
-      throw error;
-    }
-    throw new DomainSpecError(`domain ${index} has no CPU`);
-  });
-  return { kind: 'lists', lists };
+  const parts = trimmed.split(';');
+  if (parts.length > MAX_DOMAINS) {
+    throw new DomainSpecError(`${parts.length} CPU lists; at most ${MAX_DOMAINS} domains are possible`);
+  }
+  return { kind: 'lists', lists: parts.map(parseList) };
+}
+
+function parseList(part: string, index: number): Cpu[] {
+  let cpus: Cpu[];
+  try {
+    cpus = parseCpuList(part);
+  } catch (error) {
+    if (error instanceof CpuListError) throw new DomainSpecError(`domain ${index}: ${error.message}`);
+    throw error;
+  }
+  const highest = cpus.at(-1);
+  if (highest === undefined) throw new DomainSpecError(`domain ${index} has no CPU`);
+  if (highest >= MAX_CPUS) {
+    throw new DomainSpecError(
+      `domain ${index}: CPU ${highest}; nodeland schedules CPUs 0 to ${MAX_CPUS - 1} only`,
+    );
+  }
+  return cpus;
 }

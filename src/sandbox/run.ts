@@ -9,7 +9,7 @@ import { SandboxError } from './errors.js';
 import { baseInitramfs, runInitramfs } from './initramfs.js';
 import { type MachineOptions, type MachinePlan, planMachine } from './machine.js';
 import { type Accel, qemuArgs, type Share } from './qemu-args.js';
-import { runMachine } from './qemu.js';
+import { type MachineRun, runMachine } from './qemu.js';
 import { workspaceOf } from './workspace.js';
 
 export interface SandboxOptions extends MachineOptions {
@@ -71,22 +71,40 @@ export async function runInSandbox(options: SandboxOptions): Promise<SandboxResu
     endMark,
     shares: shares.map(({ tag, hostPath }) => ({ tag, path: hostPath })),
   });
-  const initramfsFd = unnamedFile(Buffer.concat([baseInitramfs(kernel, busybox), runFiles]));
-  try {
-    return await runMachine({
+  const initramfs = Buffer.concat([baseInitramfs(kernel, busybox), runFiles]);
+  const boot = (): Promise<SandboxResult> =>
+    bootOnce(initramfs, {
       ...options,
       qemu,
       args: [
         ...firmwareFolders.flatMap((folder) => ['-L', folder]),
         ...qemuArgs({ arch, plan, accel, kernelFile: kernel.imageFile, shares: [HOST_ROOT, ...shares] }),
       ],
-      initramfsFd,
       endMark,
       bootTimeoutSeconds: options.bootTimeoutSeconds ?? defaultBootTimeoutSeconds(plan, accel),
     });
+  return boot().catch((error: unknown) => {
+    if (accel === 'emulated' && panicsWhilePatching(error)) return boot();
+    throw error;
+  });
+}
+
+/** The initramfs is read through a descriptor of its own, whose position the last reader has moved. */
+async function bootOnce(initramfs: Buffer, run: Omit<MachineRun, 'initramfsFd'>): Promise<SandboxResult> {
+  const initramfsFd = unnamedFile(initramfs);
+  try {
+    return await runMachine({ ...run, initramfsFd });
   } finally {
     closeSync(initramfsFd);
   }
+}
+
+/**
+ * A kernel patches its own code while it boots, with int3 in the place of what it changes. Emulated by several threads, a CPU
+ * now and then meets such an int3 when the kernel has forgotten it already, and panics. Nothing has run by then.
+ */
+function panicsWhilePatching(error: unknown): boolean {
+  return error instanceof SandboxError && error.reason === 'boot' && /\bint3\b/.test(error.consoleTail);
 }
 
 /** A file that is gone when its last reader is, however this process ends. Returns a descriptor to read it with. */

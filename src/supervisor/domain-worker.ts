@@ -152,7 +152,7 @@ export class DomainWorker {
     this.tid = undefined;
     this.hosted = undefined;
     if (tid !== undefined) this.events.died(this.domain, tid);
-    await this.afterFailure(describe(cause, this.policy));
+    await this.afterFailure(describe(cause));
   }
 
   /** afterFailure starts the worker again after a while; with the built-in policy if it failed too often. */
@@ -198,10 +198,10 @@ export class DomainWorker {
   }
 }
 
-function describe(cause: unknown, policy: string): string {
+function describe(cause: unknown): string {
   if (isStopReason(cause)) {
     return cause.kind === 'policy-error'
-      ? `policy ${policy}: ${cause.message} (${cause.at})`
+      ? `policy ${cause.policy}: ${cause.message} (${cause.at})`
       : 'it stopped by itself';
   }
   return cause instanceof Error ? cause.message : String(cause);

@@ -7,6 +7,10 @@ import { type Cpu, cpu } from './ids.js';
 /** Larger than any kernel's NR_CPUS; keeps `0-4294967295` from filling memory. */
 const HIGHEST_CPU = 65535;
 
+/** How often a list may name CPUs in all, one named twice counted twice; keeps a long one from taking minutes. */
+const MOST_NAMED = 2 * (HIGHEST_CPU + 1);
+const LONGEST_SHOWN = 40;
+
 const RANGE = /^(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10})(?:\/(\d{1,10}))?)?)?$/;
 
 /** CpuListError says which part of a CPU list cannot be read and why. */
@@ -24,14 +28,19 @@ export function parseCpuList(text: string): Cpu[] {
   const trimmed = text.trim();
   if (trimmed === '') return [];
   const found = new Set<number>();
-  for (const part of trimmed.split(',')) addRange(part.trim(), found);
+  let named = 0;
+  for (const part of trimmed.split(',')) {
+    named += addRange(part.trim(), found);
+    if (named > MOST_NAMED) throw new CpuListError('the list names the same CPUs over and over');
+  }
   return [...found].sort((a, b) => a - b).map(cpu);
 }
 
-function addRange(part: string, found: Set<number>): void {
+/** Returns how many numbers the part stands for. */
+function addRange(part: string, found: Set<number>): number {
   const match: readonly (string | undefined)[] | null = RANGE.exec(part);
   if (!match) {
-    const what = part === '' ? 'an empty part' : JSON.stringify(part);
+    const what = part === '' ? 'an empty part' : JSON.stringify(shortened(part));
     throw new CpuListError(`${what} is not a CPU number or a range such as 0-3 or 0-6:2`);
   }
   const first = Number(match[1]);
@@ -44,9 +53,15 @@ function addRange(part: string, found: Set<number>): void {
   const period = groups ? Number(match[4]) : Number(match[3] ?? 1);
   if (period === 0 || taken === 0) throw new CpuListError(`a stride of 0 in ${part}`);
   if (taken > period) throw new CpuListError(`${part} takes ${taken} of every ${period}`);
+  let named = 0;
   for (let start = first; start <= last; start += period) {
-    for (let value = start; value < start + taken && value <= last; value++) found.add(value);
+    for (let value = start; value < start + taken && value <= last; value++, named++) found.add(value);
   }
+  return named;
+}
+
+function shortened(text: string): string {
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}...` : text;
 }
 
 /** formatCpuList writes CPUs as a list of ranges, ascending: [0,1,2,8] gives `0-2,8`. */

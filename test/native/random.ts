@@ -19,3 +19,8 @@ export function randomNumbers(seed: number): Random {
   const below = (limit: number): number => Math.floor((word() / 2 ** 32) * limit);
   return { word, below, pick: (items) => items[below(items.length)] };
 }
+
+/** fuzzSeed is NODELAND_FUZZ_SEED, else another one in each run: whoever uses it says it when he fails. */
+export function fuzzSeed(): number {
+  return Number(process.env['NODELAND_FUZZ_SEED'] ?? Date.now() % 2 ** 32) >>> 0;
+}

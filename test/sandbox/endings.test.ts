@@ -86,25 +86,22 @@ describe('a policy that throws', () => {
   }
   const run = (): RunRecord & Throwing => guest.run('throwing policy') as RunRecord & Throwing;
 
-  test('is reported with its name, file and line', () => {
+  test('is reported with its name, file and line, and started again', () => {
     const errors = run().problems.filter(({ level }) => level >= 50);
-    expect(errors).toHaveLength(1);
     expect(errors[0].msg).toMatch(
-      /policy throwing .*domain all: out of ideas \(.*throwing-policy\.mjs:\d+:\d+\)/,
+      /^the worker of domain all failed: policy throwing: out of ideas \(.*throwing-policy\.mjs:\d+:\d+\)+; it is started again in 100 ms$/,
     );
   });
 
   test('is told once more as a domain that is scheduled in the kernel', () => {
-    const warnings = run().problems.filter(({ level }) => level === 40);
-    expect(warnings.map(({ msg }) => msg)).toEqual([
-      'domain all is scheduled in the kernel: its worker is gone',
-    ]);
+    const gone = 'domain all is scheduled in the kernel: its worker is gone';
+    expect(run().problems.map(({ msg }) => msg)).toContain(gone);
   });
 
-  test('leaves its domain scheduled in the kernel, and the process alive', () => {
+  test('leaves its domain scheduled in the kernel meanwhile, and the process alive', () => {
     expect(run()).toMatchObject({ isTold: true, isAlive: true, ordinaryIsExt: true });
     expect(totalOf(run(), 'decided', 'rescued')).toBeGreaterThan(0);
-    expect(totalOf(run(), 'absent')).toBeGreaterThan(1000);
+    expect(totalOf(run(), 'absent')).toBeGreaterThan(0);
     expectLoadsFinished(run());
     expect(run().afterwards).toMatchObject({ exitCode: 0 });
   });

@@ -76,7 +76,7 @@ describe('nodeland', () => {
     ],
     [
       ['run', '--duration', '-1'],
-      '--duration: expected a number of seconds above 0, at most 31536000, found -1',
+      '--duration: expected a number of seconds above 0, at most 2147483 (24 days), found -1',
     ],
     [['run', '--stats', '0'], '--stats: expected a number of seconds from 0.1 to 3600, found 0'],
     [['run', '--wait', 'sleep'], '--wait: expected one of park, spin, poll, found "sleep"'],

@@ -48,7 +48,10 @@ await scheduleUnder('throwing policy', {
   args: ['--domains', 'one', '--policy', guestFile('throwing-policy.mjs')],
   groups: [[hackbench]],
   during: async (scheduler) => ({
-    isTold: await scheduler.until(() => scheduler.log('policy throwing') !== undefined, 20_000),
+    isTold: await scheduler.until(
+      () => scheduler.log('the worker of domain all failed') !== undefined,
+      20_000,
+    ),
     isAlive: scheduler.exitCode === undefined,
     ordinaryIsExt: isExt(process.pid),
     afterwards: await runProgram(hackbench),
