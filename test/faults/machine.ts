@@ -35,7 +35,7 @@ export interface Window {
   /** Of sched_ext, at its end. */
   readonly state: string;
   /** What the scheduler logged meanwhile. */
-  readonly messages: readonly { readonly level: number; readonly msg: string }[];
+  readonly messages: readonly { readonly level: number; readonly msg: string; readonly atS: number }[];
 }
 
 export interface ExperimentRecord extends RunRecord {

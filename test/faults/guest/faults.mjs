@@ -67,6 +67,7 @@ export class Experiment {
   async window(fault, inject, { settleMs = SETTLE_MS } = {}) {
     process.stderr.write(`${fault}\n`);
     const logsBefore = this.scheduler.logs.length;
+    const startedAt = Date.now();
     await this.canaries.mark('before');
     const more = (await inject()) ?? {};
     await sleep(settleMs);
@@ -76,7 +77,9 @@ export class Experiment {
       seconds,
       canaries,
       state: schedExt('state'),
-      messages: this.scheduler.logs.slice(logsBefore).map(({ level, msg }) => ({ level, msg })),
+      messages: this.scheduler.logs
+        .slice(logsBefore)
+        .map(({ level, msg, time }) => ({ level, msg, atS: (time - startedAt) / 1000 })),
       ...more,
     });
   }
@@ -126,7 +129,8 @@ export async function faultsUnder(
       }
       canaries.quit();
       loads.forEach((child) => child.kill('SIGTERM'));
-      return { windows: experiment.windows, failure };
+      const [began, attached] = ['plan', 'attached'].map((text) => scheduler.log(text).time);
+      return { windows: experiment.windows, failure, attachedAfterS: (attached - began) / 1000 };
     },
   });
 }

@@ -1,5 +1,5 @@
 // vtime, but it does what the file /tmp/fault-DOMAIN says (guest/faults.mjs, order): pauses, loops, fails, forgets.
-import { existsSync, readFileSync, unlinkSync } from 'node:fs';
+import { existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import vtime from '../../../../dist/src/policy/vtime.js';
@@ -7,6 +7,10 @@ import vtime from '../../../../dist/src/policy/vtime.js';
 const LOOK_MS = 20;
 /** Only the real slot table is that large: warm-up passes. */
 const WARM_UP_SLOTS = 256;
+
+/** Once there, the module fails in every thread that loads it. */
+const BROKEN = '/tmp/fault-broken';
+if (existsSync(BROKEN)) throw new Error('broken');
 
 function busyFor(ms, work = () => undefined) {
   for (const end = performance.now() + ms; performance.now() < end;) work();
@@ -32,6 +36,10 @@ const faults = {
     throw new Error('out of ideas');
   },
   exit() {
+    process.exit(3);
+  },
+  break() {
+    writeFileSync(BROKEN, '');
     process.exit(3);
   },
   memory() {
