@@ -38,6 +38,8 @@ export class DomainWorker {
   private cpu: number;
   private policy: string;
   private stopping = false;
+  /** Why its thread was ended by us. */
+  private killedFor: string | undefined;
   private readonly failures = new Failures();
   private readonly loopWatch = new LoopWatch();
   private life: Promise<void> = Promise.resolve();
@@ -106,10 +108,11 @@ export class DomainWorker {
     const stuck = loopWatch.beat(progress, beatMs, () => threadUse(tid)?.cpuMs ?? 0);
     if (stuck === undefined) return;
     loopWatch.rest();
+    const howLong = `${seconds(stuck.elapsedMs)} s, ${seconds(stuck.cpuMs)} s of CPU time`;
+    this.killedFor = `policy ${this.policy} did not come to an end: ${howLong}`;
     this.log.error(
       { domain: this.domain.name, policy: this.policy, ...stuck },
-      `the worker of domain ${this.domain.name} makes no progress: ${seconds(stuck.elapsedMs)} s, ` +
-        `${seconds(stuck.cpuMs)} s of CPU time in policy ${this.policy}; its thread is ended`,
+      `the worker of domain ${this.domain.name} makes no progress: ${howLong} in policy ${this.policy}; its thread is ended`,
     );
     hosted.kill();
   }
@@ -152,7 +155,9 @@ export class DomainWorker {
     this.tid = undefined;
     this.hosted = undefined;
     if (tid !== undefined) this.events.died(this.domain, tid);
-    await this.afterFailure(describe(cause));
+    const what = this.killedFor ?? describe(cause);
+    this.killedFor = undefined;
+    await this.afterFailure(what);
   }
 
   /** afterFailure starts the worker again after a while; with the built-in policy if it failed too often. */

@@ -1,38 +1,43 @@
 /*
  * The life of tasks: asked, taken, decided or rescued, queued once, or taken away; slots that are used again; a worker
- * that dies anywhere and is followed by one that knows nothing; a kernel that rescues meanwhile.
+ * that dies anywhere and is followed by one that knows nothing; a policy that forgets; a kernel that rescues meanwhile.
  *
  * Stands for:
  *   proctype Task      the core's do_enqueue_task and ops_dequeue, with bpf/nodeland.bpf.c nodeland_init_task,
- *                      nodeland_enqueue, ask, nodeland_dequeue, nodeland_exit_task, and bpf/task.h slot_alloc. What
- *                      happens to one task is serial: the core holds its run queue's lock.
+ *                      nodeland_enqueue, ask, nodeland_dequeue, nodeland_exit_task, bpf/wait.h wait_open and
+ *                      wait_close, and bpf/task.h slot_alloc. What happens to one task is serial: the core holds its
+ *                      run queue's lock.
  *   proctype Cpu       bpf/nodeland.bpf.c nodeland_dispatch: bpf/dispatch.h drain_decisions, decision_apply (its steps
- *                      1 to 3), rescue; then the core's finish_dispatch
+ *                      1 to 3), bpf/rescue.h rescue with rescue_task, bpf/wait.h wait_claim; then the core's
+ *                      finish_dispatch. A CPU of another domain that does this (bpf/dispatch.h inherit) is one of them.
  *   proctype Worker    src/worker/domain-loop.ts batch, steps 1 to 6
- *   proctype Watch     bpf/watch.h watch_domain, bpf/nodeland.bpf.c nl_register_worker
+ *   proctype Watch     bpf/watch.h watch_worker, bpf/nodeland.bpf.c nl_register_worker, worker_gone. Its overdue_scan
+ *                      (bpf/rescue.h) finds every wait that is open for too long: rescue may come at any time.
  * The rings are taken to be right, as task-ring.pml and decision-ring.pml show: the task ring is an array, the decision
  * ring a channel. What is one step here is one access to a word that others write, with the private steps around it.
  *
  * The core's rule, in the kernel's ext.c: an insertion notes the number (qseq) of the enqueue it saw; finish_dispatch
  * queues the task only if it is still QUEUED with that number. So nothing is queued twice, and what is left to show is
- * that nothing is forgotten, and that no decision reaches another task.
+ * that nothing is forgotten, and that no decision reaches another task or another wait of its own task (OWN_WAIT).
  *
  * That no task waits for ever is shown as: where nothing more can happen, no task waits. (A task that waits blocks; pan
  * reports a state in which a Task is blocked and nobody can go on as an invalid end state. The loops below do a bounded
- * number of things, or wait for something to do.)
+ * number of things, or wait for something to do. A rescue that would come to nothing does not count as something to do.)
  *
- * Bounds: TASKS that share SLOTS, WAITS each, CPUS, DEATHS of the worker, FLIPS to fallback while it lives, FULL rings,
- * EXECS that change a task's pid. STAYS_DEAD: a dead worker has no follower.
+ * Bounds: TASKS that share SLOTS, WAITS each, CPUS, DEATHS of the worker, FLIPS to fallback or back, FULL rings, EXECS
+ * that change a task's pid, FORGETS of the policy. STAYS_DEAD: a dead worker has no follower. PID_EARLY: the compiler
+ * reads the slot's pid in step 1 and not again.
  * Mutations, each of which must be found:
- *   NO_CLAIM          asked_enq is read and then cleared, without the compare-and-swap (with OWN_WAIT)
+ *   NO_CLAIM          the wait is read and then cleared, without the compare-and-swap
+ *   CLAIMS_ANY        the claim succeeds whenever somebody waits in the slot, whatever the number
  *   ENQ_FROM_ZERO     a slot's enqueue count begins anew with each task that gets it
  *   NO_RESCUE         nothing is rescued
  *   BY_OWNER          rescue goes by the slot's owner word, over which a late CPU may have written
  *   OLD_PID           the slot's pid is that of init_task, though exec by a thread changes it
- *   NO_ORPHANS        once a new worker is registered, what the dead one held is rescued no more
+ *   BY_DOMAIN         only domains that are not active are rescued, however old a wait is
  *   NO_RECHECK        step 3 of decision_apply is left out (with OWN_WAIT)
- * OWN_WAIT asserts more: no decision reaches another wait of its own task. README.md says what that takes
- * (ENDS_WITH_DEQUEUE).
+ *   SAME_ENQ          nodeland_dequeue does not count (with OWN_WAIT)
+ *   FULL_SAME_ENQ     nor does ask when the ring is full (with OWN_WAIT)
  */
 #ifndef TASKS
 #define TASKS 1
@@ -58,6 +63,9 @@
 #ifndef EXECS
 #define EXECS 0
 #endif
+#ifndef FORGETS
+#define FORGETS 0
+#endif
 
 #define NONE 255
 #define NOBODY 0
@@ -71,17 +79,22 @@ byte qseq[TASKS];
 bool on_dsq[TASKS];
 byte pid_of[TASKS];
 
-/* Private state of the kernel side. */
+/* Private state of the kernel side: struct task, waits[], slot_tasks[], the domain's. */
 byte tc_slot[TASKS] = NONE;
-byte tc_generation[TASKS], tc_enq[TASKS], asked_enq[TASKS];
-byte asked_in[TASKS]; /* in which worker's time it was asked; in the sources, a time */
-byte slot_pid[SLOTS];
-bool is_active = true; /* the domain's state */
-byte incarnation = 1;
-
-/* The slot table. */
-byte slot_generation[SLOTS], slot_enq[SLOTS];
+byte tc_generation[TASKS], tc_enq[TASKS];
+byte wait[SLOTS]; /* the word's number; its time and domain go with that */
+byte slot_pid[SLOTS], slot_generation[SLOTS], slot_enq[SLOTS];
 bool slot_used[SLOTS];
+bool is_active = true;
+
+#if TASKS > 1
+byte asker[SLOTS]; /* whose wait it is; only to assert it */
+#define IS_ASKER(slot, t) asker[slot] = t
+#else
+#define IS_ASKER(slot, t) skip
+#endif
+
+/* The slot table's owner word. */
 #ifdef BY_OWNER
 mtype = { FREE, KERNEL, ASKED, DECIDED };
 mtype owner[SLOTS] = FREE;
@@ -96,8 +109,15 @@ byte ring_slot[PUSHES], ring_enq[PUSHES], ring_generation[PUSHES];
 byte task_head, task_tail;
 chan decisions = [2] of { byte, byte, byte }; /* slot, generation, enq */
 
-bool is_alive = true, is_busy;
+bool is_alive = true;
 byte full_left = FULL, execs_left = EXECS;
+
+/* wait_close: a load and a plain store. */
+#define WAIT_CLOSE(slot) \
+	if \
+	:: wait[slot] != 0 -> atomic { wait[slot] = 0; OWNER(slot, KERNEL) } \
+	:: wait[slot] == 0 \
+	fi
 
 proctype Task(byte me)
 {
@@ -117,9 +137,10 @@ proctype Task(byte me)
 		tc_enq[me] = slot_enq[i];
 #endif
 		pid_of[me] = OLD(me);
-		slot_pid[i] = OLD(me)
+		slot_generation[i] = tc_generation[me]
 	};
-	atomic { slot_generation[i] = tc_generation[me]; OWNER(i, KERNEL); tc_slot[me] = i; i = 0 };
+	slot_pid[i] = OLD(me);
+	atomic { OWNER(i, KERNEL); tc_slot[me] = i; i = 0 };
 
 	do
 	:: waits < WAITS ->
@@ -131,23 +152,16 @@ proctype Task(byte me)
 			qseq[me]++
 		};
 		/* nodeland_enqueue */
-		asked_enq[me] = 0;
-		atomic {
-			tc_enq[me]++;
-			if
-			:: !is_active -> goto direct
-			:: else
-			fi
-		};
+		tc_enq[me]++;
+		if
+		:: !is_active -> goto direct
+		:: is_active
+		fi;
 		/* ask */
-		atomic {
-#ifndef OLD_PID
-			slot_pid[tc_slot[me]] = pid_of[me];
+#if EXECS > 0 && !defined(OLD_PID)
+		slot_pid[tc_slot[me]] = pid_of[me];
 #endif
-			OWNER(tc_slot[me], ASKED);
-			asked_in[me] = incarnation;
-			asked_enq[me] = tc_enq[me]
-		};
+		atomic { OWNER(tc_slot[me], ASKED); wait[tc_slot[me]] = tc_enq[me]; IS_ASKER(tc_slot[me], me) };
 		if
 		:: atomic {
 				ring_slot[task_tail] = tc_slot[me];
@@ -155,40 +169,33 @@ proctype Task(byte me)
 				ring_generation[task_tail] = tc_generation[me];
 				task_tail++
 			};
-#ifdef ENDS_WITH_DEQUEUE
-claimed:
-#endif
-			ops_state[me] = QUEUED
+			/* It waits until it is queued, or until it is taken away at any time. */
+			atomic {
+				ops_state[me] = QUEUED;
+				if
+				:: goto stays
+				:: goto taken
+				fi
+			};
+stays:			on_dsq[me] == true
 		:: atomic {
 				/* The ring is full. */
 				full_left > 0 ->
-				full_left--;
-#ifdef ENDS_WITH_DEQUEUE
-				if
-				:: asked_enq[me] != tc_enq[me] -> goto claimed
-				:: else
-				fi;
-#endif
-				asked_enq[me] = 0;
-				OWNER(tc_slot[me], KERNEL)
+				full_left--
 			};
-direct:			atomic { on_dsq[me] = true; ops_state[me] = NOT_OURS }
-		fi;
-		/* It waits until it is queued, or until it is taken away at any time. */
-		if
-		:: skip;
-			on_dsq[me] == true
-		:: skip;
-			/* ops_dequeue, with nodeland_dequeue when the wait is still the scheduler's */
-			if
-			:: atomic {
-					ops_state[me] == QUEUED ->
-#ifdef ENDS_WITH_DEQUEUE
-					tc_enq[me]++;
+#ifndef FULL_SAME_ENQ
+			tc_enq[me]++;
 #endif
-					OWNER(tc_slot[me], KERNEL);
-					asked_enq[me] = 0
-				};
+			WAIT_CLOSE(tc_slot[me]);
+direct:			atomic { OWNER(tc_slot[me], KERNEL); on_dsq[me] = true; ops_state[me] = NOT_OURS }
+		:: false;
+taken:			/* ops_dequeue, with nodeland_dequeue when the wait is still the scheduler's */
+			if
+			:: ops_state[me] == QUEUED ->
+#ifndef SAME_ENQ
+				tc_enq[me]++;
+#endif
+				WAIT_CLOSE(tc_slot[me]);
 				/* It loses against a dispatch that comes before this. */
 				ops_state[me] = NOT_OURS
 			:: ops_state[me] != QUEUED
@@ -207,88 +214,115 @@ direct:			atomic { on_dsq[me] = true; ops_state[me] = NOT_OURS }
 	od;
 	/* Its pid names nobody before it is gone. Then nodeland_exit_task. */
 	pid_of[me] = NOBODY;
-	atomic { i = tc_slot[me]; tc_slot[me] = NONE; asked_enq[me] = 0 };
-	atomic { slot_enq[i] = tc_enq[me]; OWNER(i, FREE); slot_used[i] = false; i = 0; waits = 0 }
+	atomic { i = tc_slot[me]; tc_slot[me] = NONE };
+	WAIT_CLOSE(i);
+	atomic {
+		slot_enq[i] = tc_enq[me];
+		slot_pid[i] = NOBODY;
+		OWNER(i, FREE);
+		slot_used[i] = false;
+		i = 0; waits = 0
+	}
 }
 
-/* What lets rescue claim a wait: a domain without a working worker, or a wait from before the present worker's time. */
+/* What lets rescue claim a wait: it may be overdue at any time, or be in a domain that is not active. */
 #if defined(NO_RESCUE)
-#define RESCUES(t) false
-#elif defined(NO_ORPHANS)
-#define RESCUES(t) !is_active
+#define IS_OVERDUE false
+#elif defined(BY_DOMAIN)
+#define IS_OVERDUE !is_active
 #else
-#define RESCUES(t) (!is_active || asked_in[t] != incarnation)
+#define IS_OVERDUE true
 #endif
 #ifdef BY_OWNER
 #define LOOKS_ASKED(s) (owner[s] == ASKED)
 #else
 #define LOOKS_ASKED(s) true
 #endif
-#define RESCUABLE(t) \
-	(tc_slot[t] != NONE && asked_enq[t] != 0 && LOOKS_ASKED(tc_slot[t]) && slot_pid[tc_slot[t]] == pid_of[t] && \
-	 RESCUES(t))
+#define NAMES(s, t) (tc_slot[t] == s && slot_pid[s] == pid_of[t])
+#if TASKS == 2
+#define NAMES_ONE(s) (NAMES(s, 0) || NAMES(s, 1))
+#else
+#define NAMES_ONE(s) NAMES(s, 0)
+#endif
+#define RESCUABLE(s) (wait[s] != 0 && IS_OVERDUE && LOOKS_ASKED(s) && NAMES_ONE(s))
 
 proctype Cpu()
 {
-	byte slot, generation, enq, t, seen;
+	byte slot, generation, enq, t, named, seen;
 #ifdef OWN_WAIT
 	byte claimed_wait;
 #endif
 
 end:	do
 	:: decisions ? slot, generation, enq ->
-		/* decision_apply, step 1 */
+		/* decision_apply, step 1: the slot's task; then its wait */
 		atomic {
 			if
-			:: slot_generation[slot] != generation -> goto out
+			:: slot_generation[slot] != generation || slot_pid[slot] == NOBODY -> goto out
 			:: else
-			fi
-		};
-		/* bpf_task_from_pid */
-		atomic {
-			if
-			:: pid_of[0] != NOBODY && pid_of[0] == slot_pid[slot] -> t = 0
-#if TASKS == 2
-			:: pid_of[1] != NOBODY && pid_of[1] == slot_pid[slot] -> t = 1
-#endif
-			:: else -> goto out
 			fi;
+#ifdef PID_EARLY
+			named = slot_pid[slot]
+#endif
+		};
+		atomic {
 			if
-			:: tc_slot[t] != slot -> goto out
-			:: else
+			:: wait[slot] != enq -> goto out
+			:: else -> goto look_up
 			fi
-		};
-		goto claim
-	:: atomic {
-			/* rescue */
-			RESCUABLE(0) -> t = 0; slot = tc_slot[t]; enq = asked_enq[t]
-		};
-		goto claim
-#if TASKS == 2
-	:: atomic { RESCUABLE(1) -> t = 1; slot = tc_slot[t]; enq = asked_enq[t] };
-		goto claim
+		}
+	:: atomic { RESCUABLE(0) -> slot = 0; enq = wait[0]; goto look_up }
+#if SLOTS == 2
+	:: atomic { RESCUABLE(1) -> slot = 1; enq = wait[1]; goto look_up }
 #endif
 	od;
 
-	/* Step 2, of a decision and of a rescue. */
-claim:
-#ifdef NO_CLAIM
+	/* Of a decision and of a rescue: bpf_task_from_pid, */
+look_up:
+	atomic {
+		named = (named == NOBODY -> slot_pid[slot] : named);
+		if
+		:: named != NOBODY && pid_of[0] == named -> t = 0
+#if TASKS == 2
+		:: named != NOBODY && pid_of[1] == named -> t = 1
+#endif
+		:: else -> goto out
+		fi;
+		named = NOBODY
+	};
+	/* the task's slot, */
 	atomic {
 		if
-		:: asked_enq[t] != enq -> goto out
+		:: tc_slot[t] != slot -> goto out
 		:: else
 		fi
 	};
-	atomic {
-		asked_enq[t] = 0;
-#else
+	/* and step 2, the claim. */
+#ifdef NO_CLAIM
 	atomic {
 		if
-		:: asked_enq[t] != enq -> goto out
-		:: else -> asked_enq[t] = 0
+		:: wait[slot] != enq -> goto out
+		:: else
+		fi
+	};
+#endif
+	atomic {
+#if defined(CLAIMS_ANY)
+		if
+		:: wait[slot] == 0 -> goto out
+		:: else
+		fi;
+#elif !defined(NO_CLAIM)
+		if
+		:: wait[slot] != enq -> goto out
+		:: else
 		fi;
 #endif
-		/* The slot is that of the wait: a decision for a task that had it before does not come so far. */
+		wait[slot] = 0;
+		/* It is the wait of this task, and not of one that has the slot after it. */
+#if TASKS > 1
+		assert(asker[slot] == t);
+#endif
 		assert(generation == 0 || tc_generation[t] == generation);
 #ifdef OWN_WAIT
 		claimed_wait = qseq[t]
@@ -320,7 +354,7 @@ claim:
 		fi
 	};
 out:	atomic {
-		slot = 0; generation = 0; enq = 0; t = 0; seen = 0;
+		slot = 0; generation = 0; enq = 0; t = 0; named = 0; seen = 0;
 #ifdef OWN_WAIT
 		claimed_wait = 0;
 #endif
@@ -330,14 +364,13 @@ out:	atomic {
 
 proctype Worker()
 {
-	byte head, tail, deaths, i, held;
+	byte head, tail, deaths, forgets, i, held;
 	byte held_enq[SLOTS], held_generation[SLOTS];
 
 end:	do
 	:: atomic {
 			is_alive && (task_head != task_tail || held > 0) ->
 			/* Steps 1 to 3. The notes are its own. A slot it holds already gets the newer wait. */
-			is_busy = true;
 			tail = task_tail;
 			head = task_head;
 			do
@@ -350,11 +383,16 @@ end:	do
 			od;
 			head = 0
 		};
-		/* Steps 4 and 5: as many as it likes, in any order; what it keeps it decides later. */
+		/* Steps 4 and 5: as many as it likes, in any order; what it keeps it decides later, or forgets. */
 		do
 		:: atomic {
 				held_enq[0] != 0 && nfull(decisions) ->
 				decisions ! 0, held_generation[0], held_enq[0];
+				held_enq[0] = 0; held_generation[0] = 0; held--
+			}
+		:: atomic {
+				held_enq[0] != 0 && forgets < FORGETS ->
+				forgets++;
 				held_enq[0] = 0; held_generation[0] = 0; held--
 			}
 #if SLOTS == 2
@@ -366,7 +404,7 @@ end:	do
 #endif
 		:: deaths < DEATHS -> goto dead
 		/* Step 6. */
-		:: atomic { is_busy = (held > 0); task_head = tail; tail = 0; break }
+		:: atomic { task_head = tail; tail = 0; break }
 		od
 	:: atomic { is_alive && deaths < DEATHS -> goto dead }
 	od;
@@ -381,21 +419,19 @@ dead:	atomic {
 }
 
 /*
- * watch_domain, and the supervisor that takes a dead worker off the list and starts another: each at any time. Whether
- * the state is called FALLBACK or ABSENT makes no difference here.
+ * watch_worker, and the supervisor that takes a dead worker off the list (worker_gone) and starts another, which gets
+ * the domain when it moves: each at any time. Whether the state is called FALLBACK or ABSENT makes no difference here.
  */
-#define HELD (task_head != task_tail || is_busy)
-
 proctype Watch()
 {
 	byte flips = FLIPS;
 
 end:	do
-	:: atomic { is_active && HELD && is_alive && flips > 0 -> flips--; is_active = false }
+	:: atomic { flips > 0 -> flips--; is_active = !is_active }
 	:: atomic { is_active && !is_alive -> is_active = false }
-	:: atomic { !is_active && (is_alive || !HELD) -> is_active = true }
+	:: atomic { !is_active && is_alive -> is_active = true }
 #ifndef STAYS_DEAD
-	:: atomic { !is_alive -> is_alive = true; is_busy = false; incarnation++; is_active = true }
+	:: atomic { !is_alive -> is_alive = true }
 #endif
 	od
 }

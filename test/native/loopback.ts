@@ -102,7 +102,14 @@ export class Loopback {
 
   /** startWorker resolves when the domain's worker takes tasks. `close` stops it. */
   async startWorker(domain: number, policy = 'vtime'): Promise<LoopbackWorker> {
-    const worker = await LoopbackWorker.start({
+    const worker = await LoopbackWorker.start(this.workerTask(domain, policy));
+    this.workers.push(worker);
+    return worker;
+  }
+
+  /** workerTask is what a worker of the domain is handed. */
+  workerTask(domain: number, policy: string): Omit<WorkerTask, 'port' | 'control'> {
+    return {
       session: this.session,
       domain,
       threadName: `nl-test${domain}`,
@@ -113,9 +120,7 @@ export class Loopback {
       ask: 'auto',
       sliceUs: 5000,
       partial: false,
-    });
-    this.workers.push(worker);
-    return worker;
+    };
   }
 
   async close(): Promise<void> {
