@@ -26,17 +26,18 @@ interface CyclesRecord {
   }[];
 }
 
-/** Growth per cycle that is the allocator's and the collector's own business. */
+/** Growth that is the allocator's and the collector's own business; one object's memory is several times as large. */
 const GROWTH_KIB_MAX = 4096;
 
-export function testReload(group: string, cycles: number, timeoutSeconds: number): void {
-  const machine = new FaultMachine(group, [String(cycles)], { timeoutSeconds }, 'reload');
+/** @param objects - loaded one after another @param cycles - how often each is attached */
+export function testReload(group: string, objects: number, cycles: number, timeoutSeconds: number): void {
+  const machine = new FaultMachine(group, [String(objects), String(cycles)], { timeoutSeconds }, 'reload');
   const record = (): CyclesRecord => machine.record('cycles') as unknown as CyclesRecord;
 
-  test(`attaches and detaches ${cycles} times under load in one process, and keeps nothing of it`, () => {
+  test(`attaches and detaches ${objects * cycles} times under load in one process, and keeps nothing of it`, () => {
     const { exitCode, stderr, attached, settled, after } = record();
     expect(exitCode, stderr).toBe(0);
-    expect(attached).toBe(cycles);
+    expect(attached).toBe(objects * cycles);
     expect(after.fds).toBe(settled.fds);
     expect(after.maps).toBeLessThanOrEqual(settled.maps + 2);
     expect(after.residentKiB).toBeLessThan(settled.residentKiB + GROWTH_KIB_MAX);
