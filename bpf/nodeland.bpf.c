@@ -86,12 +86,16 @@ static __always_inline bool is_own(const struct task_struct *p)
 	return p->tgid == own_tgid;
 }
 
+static __always_inline u64 slice_of(const struct task_struct *p)
+{
+	return is_own(p) && default_slice_ns > OWN_SLICE_NS ? OWN_SLICE_NS : default_slice_ns;
+}
+
 SEC("struct_ops/nodeland_select_cpu")
 s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
 	struct task *tc = task_of(p);
 	bool is_idle = false;
-	u64 slice;
 	s32 cpu;
 
 	use_arena();
@@ -103,7 +107,8 @@ s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 		return prev_cpu;
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
 	if (is_idle) {
-		slice = default_slice_ns;
+		u64 slice = slice_of(p);
+
 		if (tc) {
 			tc->slice = slice;
 			tc->slice_used = 0;
@@ -177,6 +182,8 @@ static __always_inline bool ask(struct task_struct *p, struct task *tc, u32 d, s
 	}
 	wait_open(tc->slot, enq, d, tc->enqueued);
 	if (!task_ring_push(ds, dom, tc->slot, enq, tc->generation, flags)) {
+		/* A rescue may have claimed it already, and insert it later: not for the wait to come. */
+		next_enq(tc);
 		wait_close(tc->slot);
 		s->owner = NL_OWNER_KERNEL;
 		count(d, NL_CNT_RING_FULL);
@@ -223,8 +230,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	tc->enqueued = t;
-	if (!++tc->enq)
-		tc->enq = 1;
+	next_enq(tc);
 	yielded = tc->yielded;
 	tc->yielded = 0;
 	task_move(tc, d);
@@ -340,8 +346,7 @@ void BPF_PROG(nodeland_dequeue, struct task_struct *p, u64 deq_flags)
 	if (!tc || tc->slot == NL_NO_SLOT)
 		return;
 	/* A decision that was claimed before, and is inserted only now, must not count for the wait to come. */
-	if (!++tc->enq)
-		tc->enq = 1;
+	next_enq(tc);
 	if (wait_close(tc->slot))
 		slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
 }
@@ -389,10 +394,10 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 		return;
 	if (prev && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */) && tc && !tc->worker) {
 		if (tc->slice_used >= tc->slice || !prev->scx.slice) {
-			tc->slice += default_slice_ns;
+			tc->slice += slice_of(prev);
 			count(d, NL_CNT_REFILL);
 		}
-		set_slice(prev, default_slice_ns);
+		set_slice(prev, slice_of(prev));
 		return;
 	}
 	if (nr_domains > 1)

@@ -72,6 +72,14 @@ static __always_inline struct task *task_of(struct task_struct *p)
 	return bpf_task_storage_get(&tasks, p, NULL, 0);
 }
 
+/* Names the task's next wait, or makes sure that nothing is meant for the last one any more. */
+static __always_inline void next_enq(struct task *tc)
+{
+	u32 enq = tc->enq + 1;
+
+	WRITE_ONCE(tc->enq, enq ?: 1);
+}
+
 static __always_inline u32 slot_alloc(void)
 {
 	u32 i, slot;

@@ -58,15 +58,21 @@ static __always_inline u32 wait_domain(u64 wait)
 	return wait & (NL_MAX_DOMAINS - 1);
 }
 
-/* How long it has been open, in units of 2^20 ns. Right for waits shorter than 19 hours. */
+/*
+ * How long it has been open at t, in units of 2^20 ns; 0 when it was opened after t was read. Right for waits shorter
+ * than 9 hours.
+ */
 static __always_inline u32 wait_age(u64 wait, u64 t)
 {
-	return (wait_time(t) - (u32)(wait >> WAIT_DOMAIN_BITS)) & WAIT_TIME_MASK;
+	u32 age = (wait_time(t) - (u32)(wait >> WAIT_DOMAIN_BITS)) & WAIT_TIME_MASK;
+
+	return age >> (WAIT_TIME_BITS - 1) ? 0 : age;
 }
 
 static __always_inline void wait_open(u32 slot, u32 enq, u32 d, u64 t)
 {
-	WRITE_ONCE(*wait_of(slot), (u64)enq << 32 | (u64)wait_time(t) << WAIT_DOMAIN_BITS | d);
+	/* Whoever sees the word sees the task's enqueue number as well. */
+	store_release(wait_of(slot), (u64)enq << 32 | (u64)wait_time(t) << WAIT_DOMAIN_BITS | d);
 }
 
 /* False when somebody else was quicker. */

@@ -74,14 +74,6 @@ function cpuWordsOf({ words, nrCpus, cpusWord }: Arena, domain: number): number[
   return found;
 }
 
-/** onlineCpus tells of each CPU whether the kernel side has it online now. */
-export function onlineCpus({ words, nrCpus, cpusWord }: Arena): boolean[] {
-  return Array.from(
-    { length: nrCpus },
-    (_, cpu) => words[cpusWord + cpu * CPU.words + CPU.word.online] !== 0,
-  );
-}
-
 function domainSnapshot(arena: Arena, domain: number): DomainSnapshot {
   const { words } = arena;
   const { domainWord } = domainPlace(arena, domain);

@@ -4,10 +4,9 @@ import { EXIT, UserError } from '../cli/errors.js';
 import type { Domain } from '../domain/plan.js';
 import { threadUse } from '../observe/faults.js';
 import type { Logger } from '../observe/log.js';
-import { domainState } from '../observe/snapshot.js';
 import { DEFAULT_POLICY } from '../policy/builtin.js';
 import { domainPlace } from '../shm/arena.js';
-import { DOMAIN } from '../shm/layout.generated.js';
+import { DOMAIN, DOMAIN_STATE } from '../shm/layout.generated.js';
 import { commandGo, commandStop, createControl } from '../worker/control.js';
 import type { WorkerTask } from '../worker/messages.js';
 import type { StopReason } from '../worker/run.js';
@@ -40,6 +39,7 @@ export class DomainWorker {
   private stopping = false;
   /** Why its thread was ended by us. */
   private killedFor: string | undefined;
+  private readonly stateWord: number;
   private readonly failures = new Failures();
   private readonly loopWatch = new LoopWatch();
   private life: Promise<void> = Promise.resolve();
@@ -52,6 +52,7 @@ export class DomainWorker {
     private readonly events: DomainWorkerEvents,
     private readonly log: Logger,
   ) {
+    this.stateWord = this.word('state');
     this.cpu = domain.workerCpu;
     this.policy = options.policy;
   }
@@ -99,12 +100,12 @@ export class DomainWorker {
    */
   beat(beatMs: number): void {
     const { tid, loopWatch, hosted } = this;
-    const { arena } = this.link;
-    if (tid === undefined || hosted === undefined || domainState(arena, this.domain.id) !== 'fallback') {
+    const { words } = this.link.arena;
+    if (tid === undefined || hosted === undefined || words[this.stateWord] !== DOMAIN_STATE.FALLBACK) {
       loopWatch.rest();
       return;
     }
-    const progress = Atomics.load(arena.words, this.word('progress'));
+    const progress = Atomics.load(words, this.word('progress'));
     const stuck = loopWatch.beat(progress, beatMs, () => threadUse(tid)?.cpuMs ?? 0);
     if (stuck === undefined) return;
     loopWatch.rest();

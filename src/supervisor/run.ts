@@ -18,11 +18,12 @@ import { native as loadNative } from '../kernel/native.js';
 import { FaultWatch } from '../observe/faults.js';
 import { createLog, type Logger } from '../observe/log.js';
 import { liveTable, type Report, summaryTable } from '../observe/report.js';
-import { onlineCpus, takeSnapshot } from '../observe/snapshot.js';
+import { takeSnapshot } from '../observe/snapshot.js';
 import { loadPolicy } from '../policy/load.js';
 import { readTopology } from '../topology/read.js';
 import { DomainWatch } from './domain-watch.js';
 import { DomainWorker } from './domain-worker.js';
+import { HotplugWatch } from './hotplug-watch.js';
 import { unregisterWorker } from './memory.js';
 import { checkMachine, hotplugSequence } from './preflight.js';
 import { SchedulerLink } from './scheduler-link.js';
@@ -79,8 +80,7 @@ class Run {
   private readonly workers: DomainWorker[];
   private readonly faults = new FaultWatch();
   private readonly watch: DomainWatch;
-  /** A digit for each CPU. */
-  private online = '';
+  private readonly hotplug: HotplugWatch;
   private readonly restores: Restore[] = [];
   private heartbeat: NodeJS.Timeout | undefined;
   private attachedAt: number | undefined;
@@ -98,6 +98,7 @@ class Run {
   ) {
     this.link = SchedulerLink.open(native, plan, config, hotplugSeq);
     this.host = piscinaHost(plan.domains.length);
+    this.hotplug = new HotplugWatch(this.link.arena);
     this.watch = new DomainWatch(this.link.arena, plan.domains, log);
     const { session } = this.link;
     this.workers = plan.domains.map(
@@ -244,17 +245,12 @@ class Run {
 
   /** A worker whose CPU went offline was put anywhere by the kernel. */
   private followHotplug(): void {
-    const online = onlineCpus(this.link.arena);
-    const text = online.map(Number).join('');
-    if (text === this.online) return;
-    const changed = online.flatMap((isOnline, cpu) =>
-      Number(isOnline) === Number(this.online[cpu]) ? [] : [`${cpu} ${isOnline ? 'online' : 'offline'}`],
-    );
-    const isFirst = this.online === '';
-    this.online = text;
-    if (isFirst) return;
-    this.log.warn({ changed }, `CPUs changed: ${changed.join(', ')}`);
-    for (const worker of this.workers) worker.place((cpu) => online[cpu] ?? false);
+    const { hotplug, log } = this;
+    const changed = hotplug.changes();
+    if (changed === undefined) return;
+    const text = changed.map((cpu) => `CPU ${cpu} ${hotplug.isOnline(cpu) ? 'came online' : 'went offline'}`);
+    log.warn({ cpus: changed }, text.join(', '));
+    for (const worker of this.workers) worker.place((cpu) => hotplug.isOnline(cpu));
   }
 
   private report(): Report {

@@ -24,6 +24,7 @@ interface Model {
 }
 
 const WAITS_FOR_EVER = /^invalid end state/;
+const OTHER_TASK = /^assertion violated .*(asker|tc_generation)/;
 const OTHER_WAIT = /^assertion violated .*claimed_wait/;
 
 const models: readonly Model[] = [
@@ -65,39 +66,47 @@ const models: readonly Model[] = [
     standsFor: {
       'bpf/nodeland.bpf.c': [
         ...['nodeland_init_task', 'nodeland_enqueue', 'ask', 'nodeland_dequeue', 'nodeland_exit_task'],
-        ...['nodeland_dispatch', 'nl_register_worker'],
+        ...['nodeland_dispatch', 'nl_register_worker', 'worker_gone'],
       ],
-      'bpf/dispatch.h': ['drain_decisions', 'decision_apply', 'rescue'],
-      'bpf/watch.h': ['watch_domain'],
+      'bpf/wait.h': ['wait_open', 'wait_claim', 'wait_close'],
+      'bpf/dispatch.h': ['drain_decisions', 'decision_apply', 'inherit'],
+      'bpf/rescue.h': ['overdue_scan', 'rescue', 'rescue_task'],
+      'bpf/watch.h': ['watch_worker'],
       'bpf/task.h': ['slot_alloc'],
       'src/worker/domain-loop.ts': ['batch'],
     },
-    steps: { 'bpf/dispatch.h': 3, 'src/worker/domain-loop.ts': 6 },
+    steps: { 'bpf/wait.h': 3, 'bpf/dispatch.h': 3, 'bpf/rescue.h': 3, 'src/worker/domain-loop.ts': 6 },
     holds: [
-      'DEATHS=1 FULL=1 EXECS=1',
-      'FLIPS=1 FULL=1 EXECS=1',
-      'DEATHS=1 FLIPS=1 STAYS_DEAD',
-      'TASKS=2 WAITS=1 FLIPS=1',
-      'TASKS=2 WAITS=1 DEATHS=1',
-      'TASKS=2 SLOTS=2 WAITS=1 DEATHS=1 CPUS=1',
-      'OWN_WAIT ENDS_WITH_DEQUEUE FLIPS=1 FULL=1',
+      'FULL=1 EXECS=1',
+      'DEATHS=1',
+      'FORGETS=1 FLIPS=1',
+      'DEATHS=1 FORGETS=1 STAYS_DEAD',
+      'DEATHS=1 FLIPS=1 FULL=1 EXECS=1 CPUS=1',
+      'TASKS=2 WAITS=1',
+      'TASKS=2 WAITS=1 PID_EARLY',
+      'TASKS=2 WAITS=1 DEATHS=1 FULL=1 EXECS=1 CPUS=1',
+      'TASKS=2 SLOTS=2 WAITS=1 CPUS=1',
+      'OWN_WAIT',
+      'OWN_WAIT FULL=1',
     ],
     holdsLarge: [
-      'DEATHS=1 FLIPS=1 FULL=1 EXECS=1',
-      'DEATHS=1 FLIPS=1 FULL=1 EXECS=1 STAYS_DEAD',
-      'TASKS=2 WAITS=1 DEATHS=1 FLIPS=1',
-      'OWN_WAIT ENDS_WITH_DEQUEUE DEATHS=1 FLIPS=1 FULL=1',
+      'DEATHS=1 FULL=1 EXECS=1',
+      'TASKS=2 WAITS=1 FLIPS=1',
+      'TASKS=2 SLOTS=2 WAITS=1 CPUS=1 DEATHS=1',
+      'OWN_WAIT DEATHS=1 FULL=1',
     ],
     breaks: [
-      ['FLIPS=1 NO_CLAIM', WAITS_FOR_EVER],
-      ['TASKS=2 WAITS=1 FLIPS=1 ENQ_FROM_ZERO', /assertion violated .*tc_generation/],
+      ['NO_CLAIM', WAITS_FOR_EVER],
+      ['CLAIMS_ANY', WAITS_FOR_EVER],
+      ['TASKS=2 WAITS=1 ENQ_FROM_ZERO', OTHER_TASK],
       ['DEATHS=1 NO_RESCUE', WAITS_FOR_EVER],
-      ['DEATHS=1 FLIPS=1 STAYS_DEAD BY_OWNER', WAITS_FOR_EVER],
+      ['DEATHS=1 STAYS_DEAD BY_OWNER', WAITS_FOR_EVER],
       ['EXECS=1 OLD_PID', WAITS_FOR_EVER],
-      ['DEATHS=1 NO_ORPHANS', WAITS_FOR_EVER],
-      ['OWN_WAIT ENDS_WITH_DEQUEUE FLIPS=1 NO_RECHECK', OTHER_WAIT],
-      // Not a mutation: what the re-check alone does not cover. See README.md, "Known".
-      ['OWN_WAIT FLIPS=1', OTHER_WAIT],
+      ['DEATHS=1 BY_DOMAIN', WAITS_FOR_EVER],
+      ['FORGETS=1 BY_DOMAIN', WAITS_FOR_EVER],
+      ['OWN_WAIT NO_RECHECK', OTHER_WAIT],
+      ['OWN_WAIT SAME_ENQ', OTHER_WAIT],
+      ['OWN_WAIT FULL=1 FULL_SAME_ENQ', OTHER_WAIT],
     ],
   },
 ];

@@ -36,8 +36,8 @@
  *   OLD_PID           the slot's pid is that of init_task, though exec by a thread changes it
  *   BY_DOMAIN         only domains that are not active are rescued, however old a wait is
  *   NO_RECHECK        step 3 of decision_apply is left out (with OWN_WAIT)
+ *   FULL_SAME_ENQ     ask does not count when the ring is full (with OWN_WAIT and FULL)
  *   SAME_ENQ          nodeland_dequeue does not count (with OWN_WAIT)
- *   FULL_SAME_ENQ     nor does ask when the ring is full (with OWN_WAIT)
  */
 #ifndef TASKS
 #define TASKS 1
@@ -115,7 +115,7 @@ byte full_left = FULL, execs_left = EXECS;
 /* wait_close: a load and a plain store. */
 #define WAIT_CLOSE(slot) \
 	if \
-	:: wait[slot] != 0 -> atomic { wait[slot] = 0; OWNER(slot, KERNEL) } \
+	:: wait[slot] != 0 -> atomic { OWNER(slot, KERNEL); wait[slot] = 0 } \
 	:: wait[slot] == 0 \
 	fi
 
@@ -161,7 +161,7 @@ proctype Task(byte me)
 #if EXECS > 0 && !defined(OLD_PID)
 		slot_pid[tc_slot[me]] = pid_of[me];
 #endif
-		atomic { OWNER(tc_slot[me], ASKED); wait[tc_slot[me]] = tc_enq[me]; IS_ASKER(tc_slot[me], me) };
+		atomic { OWNER(tc_slot[me], ASKED); IS_ASKER(tc_slot[me], me); wait[tc_slot[me]] = tc_enq[me] };
 		if
 		:: atomic {
 				ring_slot[task_tail] = tc_slot[me];
@@ -203,6 +203,9 @@ taken:			/* ops_dequeue, with nodeland_dequeue when the wait is still the schedu
 		fi;
 		/* It runs, and may change its pid. */
 		atomic {
+#ifdef OWN_WAIT
+			assert(wait[tc_slot[me]] == 0);
+#endif
 			on_dsq[me] = false;
 			OWNER(tc_slot[me], KERNEL);
 			if
@@ -294,10 +297,11 @@ look_up:
 	atomic {
 		if
 		:: tc_slot[t] != slot -> goto out
-		:: else
+		:: else -> goto claim
 		fi
 	};
 	/* and step 2, the claim. */
+claim:
 #ifdef NO_CLAIM
 	atomic {
 		if
@@ -335,11 +339,12 @@ look_up:
 	atomic {
 		if
 		:: tc_enq[t] != enq -> goto out
-		:: else
+		:: else -> goto flush
 		fi
 	};
 #endif
 	/* finish_dispatch, when the CPU's buffer is flushed: at any time later. */
+flush:
 	atomic {
 		ops_state[t] != QUEUEING ->
 		if
