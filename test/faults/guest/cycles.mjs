@@ -1,5 +1,5 @@
-// Attaches and detaches again and again in one process: `node cycles.mjs OBJECTS CYCLES`, so many loaded objects one after
-// another, each attached so many times. Prints what the process holds before, after the first objects, and at the end.
+// Loads, attaches, detaches and closes again and again in one process: `node cycles.mjs COUNT`. Prints what the process
+// holds before, after a few cycles, and at the end.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -10,9 +10,9 @@ import { hotplugSequence } from '../../../dist/src/supervisor/preflight.js';
 import { SchedulerLink } from '../../../dist/src/supervisor/scheduler-link.js';
 import { readTopology } from '../../../dist/src/topology/read.js';
 
-const [objects, cycles] = process.argv.slice(2).map(Number);
+const count = Number(process.argv[2]);
 /** By then everything that is made once has been made. */
-const SETTLED = Math.min(2, objects - 1);
+const SETTLED = Math.min(5, count - 1);
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
@@ -33,21 +33,15 @@ const native = loadNative();
 const config = loadConfig({ options: {}, verbose: false });
 const plan = planFor(readTopology(), config);
 const record = { before: await held(), attached: 0 };
-for (let object = 0; object < objects; object++) {
-  const startMs = performance.now();
+for (let cycle = 0; cycle < count; cycle++) {
   const link = SchedulerLink.open(native, plan, config, hotplugSequence());
-  const loadedMs = performance.now();
-  for (let cycle = 0; cycle < cycles; cycle++) {
-    link.beat();
-    link.attach();
-    if (readFileSync('/sys/kernel/sched_ext/state', 'utf8').trim() === 'enabled') record.attached++;
-    await nextTurn();
-    link.detach();
-  }
+  link.beat();
+  link.attach();
+  if (readFileSync('/sys/kernel/sched_ext/state', 'utf8').trim() === 'enabled') record.attached++;
+  await nextTurn();
+  link.detach();
   link.close();
-  const ms = [loadedMs - startMs, performance.now() - loadedMs].map((value) => value.toFixed(0));
-  process.stderr.write(`object ${object}: loaded in ${ms[0]} ms, attached ${cycles} times in ${ms[1]} ms\n`);
-  if (object === SETTLED) record.settled = await held();
+  if (cycle === SETTLED) record.settled = await held();
 }
 record.after = await held();
 console.log(JSON.stringify(record));
