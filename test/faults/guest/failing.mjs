@@ -1,5 +1,6 @@
 // Policies that fail for good: each time the domain is scheduled in the kernel until its worker has been started again, and
 // after three failures within a minute the domain stays with the built-in policy.
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ASK_ALL, faultsUnder, order, policyFile, tellKernelLog } from './faults.mjs';
 
@@ -38,5 +39,6 @@ await run('asking always', ASK_ALL, [
   // Its thread is gone, and what is loaded anew fails.
   ['policy fails three times', 1, 'break', 'stays with the built-in policy'],
 ]);
+rmSync('/tmp/fault-broken');
 await run('defaults', [], [['policy calls process.exit()', 0, 'exit']]);
 tellKernelLog();
