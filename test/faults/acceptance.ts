@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import {
   expectAttached,
   expectGoodEnd,
-  expectNobodyLost,
+  expectNobodyLate,
   expectQuietKernel,
   FaultMachine,
   type Window,
@@ -20,7 +20,7 @@ export function testAcceptance(group: string, seconds: number, timeoutSeconds: n
     expect(window.program.exitCode, window.program.stderr).toBe(0);
     expect(window.seconds).toBeGreaterThan(seconds);
     expectAttached(window);
-    expectNobodyLost(window);
+    expectNobodyLate(window);
     expectGoodEnd(machine.experiment('acceptance'));
     expectQuietKernel(machine);
   });

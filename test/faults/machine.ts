@@ -83,7 +83,9 @@ export class FaultMachine {
   }
 
   experiment(name: string): ExperimentRecord {
-    return this.record(name) as ExperimentRecord;
+    const run = this.record(name) as ExperimentRecord;
+    if (!run.isAttached) throw new Error(`"${name}" was not attached: ${run.stray}`);
+    return run;
   }
 
   record(name: string): RunRecord {
