@@ -46,6 +46,29 @@ export default defineConfig({
         },
       },
       {
+        // What goes wrong, injected under load. Guest time counts instructions, so two machines may run side by side.
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          exclude: ['test/faults/soak/**'],
+          pool: 'forks',
+          maxWorkers: 2,
+          testTimeout: minutesMs(1),
+          hookTimeout: minutesMs(20),
+        },
+      },
+      {
+        // The long versions: `npm run test:soak`.
+        test: {
+          name: 'soak',
+          include: ['test/faults/soak/**/*.test.ts'],
+          pool: 'forks',
+          maxWorkers: 2,
+          testTimeout: minutesMs(1),
+          hookTimeout: minutesMs(120),
+        },
+      },
+      {
         // 32 CPUs in 8 nodes: `npm run test:manycore`, not part of `npm test`.
         test: {
           name: 'manycore',

@@ -69,6 +69,8 @@ function generateLayout() {
 export function buildAll({ keepLayout = false } = {}) {
   make('bpf');
   make('native');
+  // Helper programs of tests; a package has no tests.
+  if (existsSync(join(checkoutDir, 'test/faults'))) make('test/faults');
   let compiled = compileTypeScript();
   if (!keepLayout && generateLayout()) compiled = compileTypeScript();
   if (!compiled) throw new Stop('TypeScript does not compile');

@@ -97,5 +97,7 @@ export const stages = [
   { name: 'model', run: () => runVitest('model', whyNoModel) },
   { name: 'native', needsBuild: true, run: () => runVitest('native', whyNoNative) },
   { name: 'sandbox', needsBuild: true, run: () => runVitest('sandbox', whyNoSandbox) },
+  { name: 'faults', needsBuild: true, run: () => runVitest('faults', whyNoSandbox) },
+  { name: 'soak', needsBuild: true, isOnRequest: true, run: () => runVitest('soak', whyNoSandbox) },
   { name: 'manycore', needsBuild: true, isOnRequest: true, run: () => runVitest('manycore', whyNoSandbox) },
 ];

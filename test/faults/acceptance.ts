@@ -1,0 +1,27 @@
+/** The scx project's acceptance line, short and long. */
+import { expect, test } from 'vitest';
+
+import {
+  expectAttached,
+  expectGoodEnd,
+  expectNobodyLate,
+  expectQuietKernel,
+  FaultMachine,
+  type Window,
+} from './machine.js';
+
+export function testAcceptance(group: string, seconds: number, timeoutSeconds: number): void {
+  const machine = new FaultMachine(group, [String(seconds)], { timeoutSeconds }, 'acceptance');
+
+  test(`stress-ng --aggressive with forks and pinning for ${seconds} s ends attached, with no task stalled`, () => {
+    const window = machine.window('acceptance', 'acceptance line') as Window & {
+      program: { exitCode: number | null; stdout: string; stderr: string };
+    };
+    expect(window.program.exitCode, window.program.stderr).toBe(0);
+    expect(window.seconds).toBeGreaterThan(seconds);
+    expectAttached(window);
+    expectNobodyLate(window);
+    expectGoodEnd(machine.experiment('acceptance'));
+    expectQuietKernel(machine);
+  });
+}

@@ -1,0 +1,38 @@
+// Attach and detach, over and over, under load: `node reload.mjs CYCLES`.
+import { guestModule, tellKernelLog } from './faults.mjs';
+import { hackbench, nodeland, runProgram, schedExt, tell } from '../../sandbox/guest/scheduler.mjs';
+
+const LIMIT_MS = 3_600_000;
+
+/** How many BPF programs and maps the kernel has. */
+async function bpfObjects() {
+  const count = async (kind) => JSON.parse((await runProgram(['bpftool', kind, 'list', '-j'])).stdout).length;
+  return { programs: await count('prog'), maps: await count('map') };
+}
+
+const before = await bpfObjects();
+let isOver = false;
+const load = (async () => {
+  const exitCodes = [];
+  while (!isOver) exitCodes.push((await runProgram(hackbench)).exitCode);
+  return exitCodes;
+})();
+const cycles = await runProgram([process.execPath, guestModule('cycles'), process.argv[2]], LIMIT_MS);
+const runs = [];
+for (let run = 0; run < 3; run++) {
+  const { exitCode, stderr } = await runProgram([...nodeland, 'run', '--duration', '1'], LIMIT_MS);
+  runs.push({ exitCode, stderr, state: schedExt('state') });
+}
+isOver = true;
+const loads = await load;
+tell('cycles', {
+  exitCode: cycles.exitCode,
+  stderr: cycles.stderr,
+  ...JSON.parse(cycles.stdout || 'null'),
+  bpfBefore: before,
+  bpfAfter: await bpfObjects(),
+  rejected: schedExt('nr_rejected'),
+  loads,
+  runs,
+});
+tellKernelLog();

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+
+import {
+  expectAttached,
+  expectGoodEnd,
+  expectNobodyLate,
+  expectNobodyLost,
+  expectQuietKernel,
+  FaultMachine,
+} from './machine.js';
+
+const machine = new FaultMachine('hotplug', [], { timeoutSeconds: 900 });
+
+const GONE = ['a CPU', "a worker's CPU", "a whole domain's CPUs"];
+
+test.each(GONE.flatMap((what) => [`${what} goes offline`, `${what} comes back`, `after ${what} came back`]))(
+  'no task is late or lost and the scheduler is attached: %s',
+  (fault) => {
+    const window = machine.window('hotplug', fault);
+    expectAttached(window);
+    expectNobodyLate(window);
+  },
+);
+
+test('a machine that is frozen and goes on loses no task and keeps its scheduler', ({ skip }) => {
+  const { windows } = machine.experiment('hotplug');
+  if (!windows.some(({ fault }) => fault === 'machine frozen')) skip('this kernel has no pm_test');
+  // Everything stood still, canaries too.
+  const frozen = machine.window('hotplug', 'machine frozen');
+  expect(frozen.seconds).toBeGreaterThan(4);
+  expectNobodyLost(frozen);
+  expectAttached(frozen);
+  const after = machine.window('hotplug', 'after the freeze');
+  expectNobodyLate(after);
+  expectAttached(after);
+});
+
+test('it ends as asked, and the kernel has nothing to complain of', () => {
+  expectGoodEnd(machine.experiment('hotplug'));
+  expectQuietKernel(machine);
+});

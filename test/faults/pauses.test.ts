@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+
+import {
+  expectAttached,
+  expectGoodEnd,
+  expectNobodyLate,
+  expectNobodyLost,
+  expectQuietKernel,
+  FaultMachine,
+  type Window,
+} from './machine.js';
+
+const machine = new FaultMachine('pauses', [], { timeoutSeconds: 900 });
+
+const PAUSES = [
+  'none',
+  'worker pauses 200 ms',
+  'worker pauses 2 s',
+  'worker collects garbage for 500 ms',
+  'policy forgets every third task for 1 s',
+  'main thread blocked for 2 s',
+  'process stopped for 3 s',
+  "SCHED_FIFO hog on a worker's CPU for 3 s",
+];
+
+describe('no task waits longer than the stall limit allows, none is lost, and the scheduler stays', () => {
+  const withDefaults = ['none', 'worker pauses 2 s', 'process stopped for 3 s', PAUSES[7]];
+  const cases = [
+    ...PAUSES.map((fault) => ({ fault, name: 'asking always' })),
+    ...withDefaults.map((fault) => ({ fault, name: 'defaults' })),
+  ];
+  test.each(cases)('$fault, $name', ({ fault, name }) => {
+    const window = machine.window(name, fault);
+    expectNobodyLate(window);
+    expectAttached(window);
+  });
+});
+
+const said = ({ messages }: Window): string => messages.map(({ msg }) => msg).join('\n');
+
+function expectFallback(window: Window, domain: string): void {
+  expect(said(window)).toMatch(new RegExp(`domain ${domain} is scheduled in the kernel`));
+  expect(said(window)).toMatch(new RegExp(`domain ${domain} is scheduled by its worker again`));
+}
+
+test.each(['worker pauses 200 ms', 'worker pauses 2 s'])(
+  'its domain alone falls back, and is handed back: %s',
+  (fault) => {
+    const window = machine.window('asking always', fault);
+    expectFallback(window, 'node0');
+    expect(said(window)).not.toContain('node1');
+  },
+);
+
+test('a stopped process falls back in every domain, and all are handed back when it goes on', () => {
+  const window = machine.window('asking always', 'process stopped for 3 s');
+  for (const domain of ['node0', 'node1']) expectFallback(window, domain);
+});
+
+test('a blocked main thread is warned of, and nothing falls back', () => {
+  const warnings = machine
+    .window('asking always', 'main thread blocked for 2 s')
+    .messages.filter(({ level }) => level >= 40);
+  expect(warnings.map(({ msg }) => msg)).toEqual([expect.stringContaining('main thread')]);
+});
+
+test('a process that is killed leaves the machine to the kernel within a second, and no task notices', () => {
+  const window = machine.window('defaults', 'process killed') as Window & { disabledAfterS: number };
+  expect(window.state).toBe('disabled');
+  expect(window.disabledAfterS).toBeLessThan(1);
+  expectNobodyLost(window);
+  expectNobodyLate(window);
+});
+
+test('after all that it ends as asked, and the kernel has nothing to complain of', () => {
+  expectGoodEnd(machine.experiment('asking always'));
+  expectQuietKernel(machine);
+});
