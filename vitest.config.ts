@@ -54,7 +54,7 @@ export default defineConfig({
           pool: 'forks',
           maxWorkers: 2,
           testTimeout: minutesMs(1),
-          hookTimeout: minutesMs(20),
+          hookTimeout: minutesMs(45),
         },
       },
       {

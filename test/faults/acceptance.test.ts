@@ -1,3 +1,3 @@
 import { testAcceptance } from './acceptance.js';
 
-testAcceptance('acceptance', 31, 900);
+testAcceptance('acceptance', 31);

@@ -1,6 +1,7 @@
 /** The scx project's acceptance line, short and long. */
 import { expect, test } from 'vitest';
 
+import type { SandboxOptions } from '../../src/sandbox/run.js';
 import {
   expectAttached,
   expectGoodEnd,
@@ -10,8 +11,8 @@ import {
   type Window,
 } from './machine.js';
 
-export function testAcceptance(group: string, seconds: number, timeoutSeconds: number): void {
-  const machine = new FaultMachine(group, [String(seconds)], { timeoutSeconds }, 'acceptance');
+export function testAcceptance(group: string, seconds: number, options: Partial<SandboxOptions> = {}): void {
+  const machine = new FaultMachine(group, [String(seconds)], options, 'acceptance');
 
   test(`stress-ng --aggressive with forks and pinning for ${seconds} s ends attached, with no task stalled`, () => {
     const window = machine.window('acceptance', 'acceptance line') as Window & {

@@ -9,7 +9,7 @@ import {
   type Window,
 } from './machine.js';
 
-const machine = new FaultMachine('churn', [], { timeoutSeconds: 900 });
+const machine = new FaultMachine('churn');
 
 const WITH_PROGRAM = [
   'affinity changes',

@@ -9,7 +9,7 @@ import {
   type Window,
 } from './machine.js';
 
-const machine = new FaultMachine('failing', [], { timeoutSeconds: 900 });
+const machine = new FaultMachine('failing');
 
 type FailureWindow = Window & { readonly isBack: boolean };
 

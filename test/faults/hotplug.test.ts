@@ -9,7 +9,7 @@ import {
   FaultMachine,
 } from './machine.js';
 
-const machine = new FaultMachine('hotplug', [], { timeoutSeconds: 900 });
+const machine = new FaultMachine('hotplug');
 
 const GONE = ['a CPU', "a worker's CPU", "a whole domain's CPUs"];
 

@@ -10,7 +10,7 @@ import {
   type Window,
 } from './machine.js';
 
-const machine = new FaultMachine('nonsense', [], { timeoutSeconds: 900 });
+const machine = new FaultMachine('nonsense');
 
 test('wrong decisions are refused, each kind is counted, and nobody is late for them', () => {
   const window = machine.window('chaos', 'policy publishes nonsense');

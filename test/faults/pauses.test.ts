@@ -10,7 +10,7 @@ import {
   type Window,
 } from './machine.js';
 
-const machine = new FaultMachine('pauses', [], { timeoutSeconds: 900 });
+const machine = new FaultMachine('pauses');
 
 const PAUSES = [
   'none',

@@ -1,3 +1,3 @@
 import { testReload } from './reload.js';
 
-testReload('reload', 50, 900);
+testReload('reload', 50);

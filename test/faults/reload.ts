@@ -31,9 +31,9 @@ const MAPS_MAX = 16;
 /** Growth that is the allocator's and the collector's own business; one object's memory is several times as large. */
 const GROWTH_KIB_MAX = 4096;
 
-export function testReload(group: string, cycles: number, timeoutSeconds: number): void {
+export function testReload(group: string, cycles: number): void {
   // Nobody's latency is judged here, and the machine whose CPUs run side by side gets more done.
-  const machine = new FaultMachine(group, [String(cycles)], { timeoutSeconds, accel: 'emulated' }, 'reload');
+  const machine = new FaultMachine(group, [String(cycles)], { accel: 'emulated' }, 'reload');
   const record = (): CyclesRecord => machine.record('cycles') as unknown as CyclesRecord;
 
   test(`attaches and detaches ${cycles} times under load in one process, and keeps nothing of it`, () => {

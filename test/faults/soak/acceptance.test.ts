@@ -1,3 +1,3 @@
 import { testAcceptance } from '../acceptance.js';
 
-testAcceptance('acceptance-10-minutes', 600, 7200);
+testAcceptance('acceptance-10-minutes', 600, { timeoutSeconds: 7000 });
