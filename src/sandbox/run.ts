@@ -84,7 +84,7 @@ export async function runInSandbox(options: SandboxOptions): Promise<SandboxResu
       bootTimeoutSeconds: options.bootTimeoutSeconds ?? defaultBootTimeoutSeconds(plan, accel),
     });
   return boot().catch((error: unknown) => {
-    if (accel === 'emulated' && panicsWhilePatching(error)) return boot();
+    if (accel === 'emulated' && endedWhileBooting(error)) return boot();
     throw error;
   });
 }
@@ -100,11 +100,13 @@ async function bootOnce(initramfs: Buffer, run: Omit<MachineRun, 'initramfsFd'>)
 }
 
 /**
- * A kernel patches its own code while it boots, with int3 in the place of what it changes. Emulated by several threads, a CPU
- * now and then meets such an int3 when the kernel has forgotten it already, and panics. Nothing has run by then.
+ * Emulated by several threads, a machine now and then ends while it boots: QEMU finds its own tables inconsistent, or a CPU meets an
+ * int3 that the kernel, patching its own code, has forgotten already. Nothing of the command has run by then.
  */
-function panicsWhilePatching(error: unknown): boolean {
-  return error instanceof SandboxError && error.reason === 'boot' && /\bint3\b/.test(error.consoleTail);
+function endedWhileBooting(error: unknown): boolean {
+  return (
+    error instanceof SandboxError && error.reason === 'boot' && error.message.includes('ended while booting')
+  );
 }
 
 /** A file that is gone when its last reader is, however this process ends. Returns a descriptor to read it with. */
