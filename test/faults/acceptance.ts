@@ -2,26 +2,19 @@
 import { expect, test } from 'vitest';
 
 import type { SandboxOptions } from '../../src/sandbox/run.js';
-import {
-  expectAttached,
-  expectGoodEnd,
-  expectNobodyLate,
-  expectQuietKernel,
-  FaultMachine,
-  type Window,
-} from './machine.js';
+import type { ProgramRecord } from '../sandbox/guest.js';
+import { expectGoodEnd, expectQuietKernel, expectUnharmed, FaultMachine, type Window } from './machine.js';
 
 export function testAcceptance(group: string, seconds: number, options: Partial<SandboxOptions> = {}): void {
   const machine = new FaultMachine(group, [String(seconds)], options, 'acceptance');
 
   test(`stress-ng --aggressive with forks and pinning for ${seconds} s ends attached, with no task stalled`, () => {
     const window = machine.window('acceptance', 'acceptance line') as Window & {
-      program: { exitCode: number | null; stdout: string; stderr: string };
+      program: ProgramRecord;
     };
     expect(window.program.exitCode, window.program.stderr).toBe(0);
     expect(window.seconds).toBeGreaterThan(seconds);
-    expectAttached(window);
-    expectNobodyLate(window);
+    expectUnharmed(window);
     expectGoodEnd(machine.experiment('acceptance'));
     expectQuietKernel(machine);
   });

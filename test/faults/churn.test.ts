@@ -1,13 +1,7 @@
 import { expect, test } from 'vitest';
 
-import {
-  expectAttached,
-  expectGoodEnd,
-  expectNobodyLate,
-  expectQuietKernel,
-  FaultMachine,
-  type Window,
-} from './machine.js';
+import type { ProgramRecord } from '../sandbox/guest.js';
+import { expectGoodEnd, expectQuietKernel, expectUnharmed, FaultMachine, type Window } from './machine.js';
 
 const machine = new FaultMachine('churn');
 
@@ -28,14 +22,13 @@ test.each(['none', ...WITH_PROGRAM, 'tasks killed while they wait'])(
   'no task is late or lost under it: %s',
   (fault) => {
     const window = machine.window('churn', fault);
-    expectAttached(window);
-    expectNobodyLate(window);
+    expectUnharmed(window);
   },
 );
 
 test.each(WITH_PROGRAM)('what churns comes to its end: %s', (fault) => {
   const { program } = machine.window('churn', fault) as Window & {
-    program: { exitCode: number | null; stdout: string; stderr: string };
+    program: ProgramRecord;
   };
   expect(program, program.stderr).toMatchObject({ exitCode: 0 });
   // stress-ng says so, and ends well, when it leaves something out.

@@ -144,6 +144,12 @@ export function expectNobodyLost({ canaries }: Pick<Window, 'canaries'>): void {
   ).toEqual([]);
 }
 
+/** expectUnharmed: nobody was late or lost in this window, and the scheduler is still attached. */
+export function expectUnharmed(window: Window): void {
+  expectAttached(window);
+  expectNobodyLate(window);
+}
+
 /** expectAttached: the kernel has not let go of the scheduler by the end of this window. */
 export function expectAttached({ state }: Window): void {
   expect(state).toBe('enabled');

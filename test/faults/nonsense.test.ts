@@ -1,14 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { pageFaultsOf, totalOf } from '../sandbox/guest.js';
-import {
-  expectAttached,
-  expectGoodEnd,
-  expectNobodyLate,
-  expectQuietKernel,
-  FaultMachine,
-  type Window,
-} from './machine.js';
+import { expectGoodEnd, expectQuietKernel, expectUnharmed, FaultMachine, type Window } from './machine.js';
 
 const machine = new FaultMachine('nonsense');
 
@@ -19,8 +12,7 @@ test('wrong decisions are refused, each kind is counted, and nobody is late for 
     expect.soft(totalOf(run, kind), kind).toBeGreaterThan(0);
   }
   expect(totalOf(run, 'decided')).toBeGreaterThan(1000);
-  expectAttached(window);
-  expectNobodyLate(window);
+  expectUnharmed(window);
   expectGoodEnd(run);
 });
 
@@ -29,8 +21,7 @@ test('a worker that loses its pages under memory pressure faults, and goes on de
   const run = machine.experiment('dropping');
   for (const { minor } of pageFaultsOf(run)) expect(minor).toBeGreaterThan(256);
   expect(totalOf(run, 'decided')).toBeGreaterThan(1000);
-  expectAttached(window);
-  expectNobodyLate(window);
+  expectUnharmed(window);
   expectGoodEnd(run);
 });
 
@@ -44,8 +35,7 @@ test('tasks beyond the slot table are scheduled in the kernel and counted, and a
   expect(failed).toBe(0);
   expect(least).toBeGreaterThan(4);
   expect(totalOf(run, 'no_slot')).toBeGreaterThan(100);
-  expectAttached(window);
-  expectNobodyLate(window);
+  expectUnharmed(window);
   expectGoodEnd(run);
 });
 
