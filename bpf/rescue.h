@@ -135,13 +135,14 @@ static __always_inline void kick_one(struct domain_state *ds)
 		scx_bpf_kick_cpu(busy, KICK_PREEMPT);
 }
 
-static __always_inline void kick_everyone(struct domain_state *ds)
+/* kick_cpus: every CPU of the domain that is online, as the flags (KICK_IDLE, KICK_PREEMPT) say. */
+static __always_inline void kick_cpus(struct domain_state *ds, u64 flags)
 {
 	u32 i, cpu = ds->first_cpu;
 
 	bpf_for(i, 0, ds->nr_cpus) {
 		if (cpu_online(cpu))
-			scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+			scx_bpf_kick_cpu(cpu, flags);
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
 	}
 }
@@ -156,7 +157,7 @@ static __always_inline void rescue_begin(struct domain_state *ds, struct domain_
 	ds->rescue_due = 1;
 	/* The one that was asked at the last tick did not come to the end: do not count on it. */
 	if (again)
-		kick_everyone(by);
+		kick_cpus(by, KICK_PREEMPT);
 	else
 		kick_one(by);
 }

@@ -53,18 +53,6 @@ static __always_inline void set_state(u32 d, struct domain_state *ds, u32 state)
 	dom->state = state;
 }
 
-/* kick_idle_cpus: every idle CPU of the domain looks for work. */
-static __always_inline void kick_idle_cpus(struct domain_state *ds)
-{
-	u32 i, cpu = ds->first_cpu;
-
-	bpf_for(i, 0, ds->nr_cpus) {
-		if (cpu_online(cpu))
-			scx_bpf_kick_cpu(cpu, KICK_IDLE);
-		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
-	}
-}
-
 /* The domain itself, or the nearest one that has a CPU when all of its own are offline. */
 static __always_inline struct domain_state *living(struct domain_state *ds)
 {
@@ -148,7 +136,7 @@ __noinline int watch_domain(u32 d, u64 t)
 	}
 	if (READ_ONCE(dom->nr_idle)) {
 		if (waiting || !decision_ring_empty(dom))
-			kick_idle_cpus(ds);
+			kick_cpus(ds, KICK_IDLE);
 	} else if (waiting && nr_domains > 1) {
 		/* Tasks wait here while another domain idles: let its CPUs pull. */
 		u32 i;
@@ -157,7 +145,7 @@ __noinline int watch_domain(u32 d, u64 t)
 			struct domain_state *other = domain_state(ds->near[i & (NL_MAX_DOMAINS - 1)]);
 
 			if (READ_ONCE(domain_of(other)->nr_idle)) {
-				kick_idle_cpus(other);
+				kick_cpus(other, KICK_IDLE);
 				break;
 			}
 		}
