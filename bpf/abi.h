@@ -87,7 +87,9 @@ enum nl_counter {
 	NL_CNT_RING_FULL, /* task ring full */
 	NL_CNT_REFILL, /* slice ended, nobody waiting: refilled without asking */
 	NL_CNT_PULLED, /* taken from another domain's queue by a CPU about to idle */
+	NL_CNT_MOVED, /* sent to another domain by the balancer, when it was queued next */
 	NL_CNT_RESCUED, /* not decided within stall_ms, or held by a stalled worker: queued by the kernel side */
+	NL_CNT_HANDED, /* decided by another domain's worker than was asked */
 	/* decisions refused or corrected */
 	NL_CNT_STALE, /* decision for an earlier enqueue of the task */
 	NL_CNT_DEAD_SLOT, /* slot number out of range, free, or of another generation */
@@ -96,6 +98,7 @@ enum nl_counter {
 	NL_CNT_AFFINITY, /* CPU not allowed for the task: any CPU of the domain instead */
 	NL_CNT_SLICE_CLAMPED, /* slice outside NL_SLICE_MIN_US..NL_SLICE_MAX_US */
 	NL_CNT_KEY_CLAMPED, /* key further than 10 s from the domain's clock */
+	NL_CNT_FOREIGN, /* decided by a domain on none of whose CPUs the task may run: queued where it was asked */
 	/* events */
 	NL_CNT_PREEMPTIONS, /* CPUs kicked to run an earlier deadline */
 	NL_CNT_WORKER_RUNS, /* times the worker got its CPU */
@@ -104,6 +107,8 @@ enum nl_counter {
 	NL_CNT_FALLBACK_LEAVE,
 	NL_CNT_FALLBACK_US, /* microseconds spent in fallback, added when it ends */
 	NL_CNT_DISPATCHES, /* entries into dispatch() */
+	NL_CNT_EVENTS, /* events told to the worker */
+	NL_CNT_EVENTS_LOST, /* the task ring was full: the worker was not told */
 	NL_NR_COUNTERS,
 };
 
@@ -124,7 +129,25 @@ struct nl_task_entry {
 	__u32 enq; /* nl_slot.enq at this enqueue: names this very wait */
 	__u16 generation;
 	__u8 flags; /* enum nl_task_flag */
-	__u8 reserved;
+	__u8 kind; /* enum nl_event */
+};
+
+/*
+ * What an entry of the task ring tells. All but asks come only if the worker wants them (nl_domain.events, a bit for
+ * each kind), and may be lost when the ring is full.
+ */
+enum nl_event {
+	NL_EVENT_ASK = 0, /* a task wants a CPU */
+	NL_EVENT_DEQUEUE, /* a task waits no longer (its affinity or class changed, it is traced, it exits): enq is the
+			     wait's */
+	NL_EVENT_EXIT, /* its slot is free from now on */
+	NL_EVENT_RUNNING, /* it got a CPU: enq is the CPU */
+	NL_EVENT_STOPPING, /* it left its CPU: enq is the CPU */
+	NL_EVENT_WEIGHT,
+	NL_EVENT_AFFINITY,
+	NL_EVENT_CPU_ONLINE, /* slot is the CPU */
+	NL_EVENT_CPU_OFFLINE,
+	NL_NR_EVENTS,
 };
 
 enum nl_task_flag {
@@ -151,6 +174,10 @@ enum nl_decision_flag {
 	NL_DECISION_PREEMPT = 1, /* preempt a later deadline */
 	NL_DECISION_KEEP_KEY =
 		2, /* preempted within its slice, it waits under the same key; else the key has moved on */
+	NL_DECISION_NEAR =
+		4, /* cpu is where the search for an idle CPU begins; the task may run on any of the domain */
+	NL_DECISION_KICK = 8, /* about no task: cpu looks for work, at once with NL_DECISION_PREEMPT */
+	NL_DECISION_WAKE_WORKER = 16, /* about no task: the worker of domain `slot` has something in its inbox */
 };
 
 /*
@@ -212,7 +239,13 @@ struct nl_slot {
 	__u32 cpu; /* where it ran last */
 	__u32 enq; /* enqueue count, never reset while the table lives */
 	__u32 wakes; /* wake-ups since the last decision */
-	__u32 state_reserved[11];
+	__u32 identity; /* changes with comm, uid, nice, weight or cgroup */
+	__u64 runnable_ns; /* how long it has been runnable (running or waiting) in all, until runnable_since_ns */
+	__u64 runnable_since_ns; /* 0: it sleeps */
+	__u32 state_reserved[5];
+
+	/* written by the main thread */
+	__u32 target; /* serial << 8 | domain + 1: where it is to be queued next, once for each value; 0: nowhere */
 
 	/* written by the worker that holds the task */
 	struct nl_order order;
@@ -264,13 +297,16 @@ struct nl_domain {
 	__u32 worker_tid;
 	__u32 parked; /* the worker waits in the kernel */
 	__u32 nr_idle; /* idle CPUs */
-	__u32 state_reserved[26];
+	__u32 ticks; /* moves every tick_ms */
+	__u32 state_reserved[25];
 
 	/* written by the worker */
 	__u32 progress; /* moves with every batch and every wait */
 	__u32 worker_state; /* enum nl_worker_state */
 	__u32 wait_mode; /* enum nl_wait_mode */
-	__u32 worker_reserved[29];
+	__u32 events; /* 1 << enum nl_event for each kind wanted */
+	__u32 tick_ms; /* the worker is to run this often at least, 0: it need not */
+	__u32 worker_reserved[27];
 
 	__u32 task_tail; /* BPF, atomic: places handed to producers */
 	__u32 task_tail_reserved[31];

@@ -93,6 +93,7 @@ struct domain_state {
 	__u64 worker_ran_ns; /* the worker's time on its CPU since a task bound there last ran */
 	__u64 guest_since_ns; /* when it last gave its CPU to a task bound there */
 	__u64 fallback_since_ns;
+	__u64 ticked_ns; /* when nl_domain.ticks moved last */
 	__u32 overdue; /* waits the watch found overdue in this tick */
 	__u32 rescue_due; /* rescue_cursor has not come to the table's end */
 	__u32 rescue_cursor; /* slots given out to rescuing CPUs */

@@ -18,9 +18,27 @@
 #define DRAIN_ROUNDS 8
 #define PULL_DOMAINS 8
 
+/* What a worker asks beside decisions about tasks. */
+static __always_inline void apply_request(const struct nl_decision *dec, u32 d, u64 t)
+{
+	u32 cpu = dec->cpu, other = dec->slot;
+
+	if (dec->flags & NL_DECISION_WAKE_WORKER) {
+		if (other < nr_domains)
+			worker_wake(other, domain_state(other), domain_of(domain_state(other)), t);
+		else
+			count(d, NL_CNT_DEAD_SLOT);
+	} else if (cpu >= nr_cpus || domain_of_cpu(cpu) != d || !cpu_online(cpu)) {
+		count(d, NL_CNT_BAD_CPU);
+	} else {
+		scx_bpf_kick_cpu(cpu, dec->flags & NL_DECISION_PREEMPT ? KICK_PREEMPT : KICK_IDLE);
+	}
+}
+
 /*
  * decision_apply: one decision of domain d, checked against private state. Steps:
- *   1. The slot must be of that generation, and its wait the one the decision names, in this domain.
+ *   1. The slot must be of that generation, and its wait the one the decision names. Its domain may be another one,
+ * whose worker handed the task over; then the task must be able to run here.
  *   2. Claiming the wait makes this the only decision for it; a second or older one is stale. Were the task taken away
  *      and enqueued again from here on, that enqueue has another number.
  *   3. After the insertion the enqueue number is read again: if it moved, the insertion may have been for the new
@@ -37,11 +55,16 @@ __noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 	struct task *tc;
 	u64 key, slice, wait;
 	bool clamped;
+	s32 start;
 	u32 cpu;
 
 	use_arena();
 	if (!dec)
 		return 0;
+	if (dec->flags & (NL_DECISION_KICK | NL_DECISION_WAKE_WORKER)) {
+		apply_request(dec, d, t);
+		return 0;
+	}
 	cpu = dec->cpu;
 	owner = slot_task(dec->slot);
 	if (dec->slot >= nr_slots || !owner->pid || (u16)owner->generation != dec->generation) {
@@ -49,7 +72,7 @@ __noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 		return 0;
 	}
 	wait = READ_ONCE(*wait_of(dec->slot));
-	if (!wait || wait_enq(wait) != dec->enq || wait_domain(wait) != d) {
+	if (!wait || wait_enq(wait) != dec->enq) {
 		count(d, NL_CNT_STALE);
 		return 0;
 	}
@@ -67,6 +90,19 @@ __noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 		count(d, NL_CNT_STALE);
 		goto out;
 	}
+	if (wait_domain(wait) != d) {
+		if (tc->allowed_domains & (1ULL << (d & 63))) {
+			count(d, NL_CNT_HANDED);
+			task_move(tc, d);
+			slot_at(dec->slot)->domain = d;
+		} else {
+			count(d, NL_CNT_FOREIGN);
+			d = wait_domain(wait);
+			ds = domain_state(d);
+			dom = domain_of(ds);
+		}
+	}
+	start = scx_bpf_task_cpu(p);
 	key = decision_key(dec, dom->clock_ns, &clamped);
 	if (clamped)
 		count(d, NL_CNT_KEY_CLAMPED);
@@ -80,8 +116,13 @@ __noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 		} else if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr)) {
 			count(d, NL_CNT_AFFINITY);
 			cpu = NL_CPU_ANY;
+		} else if (dec->flags & NL_DECISION_NEAR) {
+			start = cpu;
+			cpu = NL_CPU_ANY;
 		}
 	}
+	if (domain_of_cpu(start) != d)
+		start = ds->first_cpu;
 	tc->decided_once = 1;
 	tc->keeps_key = !!(dec->flags & NL_DECISION_KEEP_KEY);
 	tc->exec_since_decision = 0;
@@ -100,8 +141,8 @@ __noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 	hist_add(NL_HIST_ASK, t - tc->enqueued);
 	if (cpu != NL_CPU_ANY)
 		scx_bpf_kick_cpu(cpu, dec->flags & NL_DECISION_PREEMPT ? KICK_PREEMPT : KICK_IDLE);
-	else if (!kick_idle(ds, p, scx_bpf_task_cpu(p)) && (dec->flags & NL_DECISION_PREEMPT))
-		kick_later(ds, d, p, scx_bpf_task_cpu(p), key, t);
+	else if (!kick_idle(ds, p, start) && (dec->flags & NL_DECISION_PREEMPT))
+		kick_later(ds, d, p, start, key, t);
 out:
 	bpf_task_release(p);
 	return 0;

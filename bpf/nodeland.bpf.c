@@ -11,6 +11,7 @@
 #include "common.h"
 #include "compat.h"
 #include "dispatch.h"
+#include "events.h"
 #include "order.h"
 #include "rescue.h"
 #include "rings.h"
@@ -175,6 +176,7 @@ static __always_inline bool ask(struct task_struct *p, struct task *tc, u32 d, s
 	s->enq = enq;
 	s->wakes = tc->wakes;
 	s->owner = NL_OWNER_ASKED;
+	slot_write_comm(p, s);
 	/* A thread that calls execve() takes the pid of its process's first thread. */
 	if (slot_task(tc->slot)->pid != p->pid) {
 		slot_task(tc->slot)->pid = p->pid;
@@ -341,14 +343,18 @@ SEC("struct_ops/nodeland_dequeue")
 void BPF_PROG(nodeland_dequeue, struct task_struct *p, u64 deq_flags)
 {
 	struct task *tc = task_of(p);
+	u32 enq;
 
 	use_arena();
 	if (!tc || tc->slot == NL_NO_SLOT)
 		return;
+	enq = tc->enq;
 	/* A decision that was claimed before, and is inserted only now, must not count for the wait to come. */
 	next_enq(tc);
-	if (wait_close(tc->slot))
+	if (wait_close(tc->slot)) {
 		slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
+		tell_task(tc, NL_EVENT_DEQUEUE, enq);
+	}
 }
 
 SEC("struct_ops/nodeland_dispatch")
@@ -475,6 +481,7 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 		slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
 		if (p->nr_cpus_allowed > 1 && after(tc->vtime, dom->clock_ns))
 			dom->clock_ns = tc->vtime;
+		tell_task(tc, NL_EVENT_RUNNING, cpu);
 	}
 }
 
@@ -500,6 +507,7 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 		}
 	}
 	task_charge(tc, t);
+	tell_task(tc, NL_EVENT_STOPPING, scx_bpf_task_cpu(p));
 }
 
 SEC("struct_ops/nodeland_quiescent")
@@ -586,7 +594,8 @@ s32 BPF_PROG(nodeland_init_task, struct task_struct *p, struct scx_init_task_arg
 	slot_task(slot)->generation = tc->generation;
 	slot_task(slot)->pid = p->pid;
 	slot_write_identity(p, s);
-	s->allowed_domains = domains_of_mask(p->cpus_ptr, p->nr_cpus_allowed);
+	tc->allowed_domains = domains_of_mask(p->cpus_ptr, p->nr_cpus_allowed);
+	s->allowed_domains = tc->allowed_domains;
 	s->flags = p->nr_cpus_allowed == 1 ? NL_SLOT_BOUND : 0;
 	s->domain = tc->domain;
 	s->order.serial = 0;
@@ -608,6 +617,7 @@ void BPF_PROG(nodeland_exit_task, struct task_struct *p, struct scx_exit_task_ar
 	if (!tc || tc->slot == NL_NO_SLOT)
 		return;
 	slot = tc->slot;
+	tell_task(tc, NL_EVENT_EXIT, tc->enq);
 	tc->slot = NL_NO_SLOT;
 	wait_close(slot);
 	slot_task(slot)->enq = tc->enq;
@@ -640,8 +650,10 @@ void BPF_PROG(nodeland_set_weight, struct task_struct *p, u32 weight)
 	if (!tc)
 		return;
 	tc->weight = weight ?: WEIGHT_DEFAULT;
-	if (tc->slot != NL_NO_SLOT)
-		slot_write_identity(p, slot_at(tc->slot));
+	if (tc->slot == NL_NO_SLOT)
+		return;
+	slot_write_identity(p, slot_at(tc->slot));
+	tell_task(tc, NL_EVENT_WEIGHT, tc->enq);
 }
 
 SEC("struct_ops/nodeland_set_cpumask")
@@ -656,8 +668,10 @@ void BPF_PROG(nodeland_set_cpumask, struct task_struct *p, const struct cpumask 
 		return;
 	allowed = bpf_cpumask_weight(cpumask);
 	s = slot_at(tc->slot);
-	s->allowed_domains = domains_of_mask(cpumask, allowed);
+	tc->allowed_domains = domains_of_mask(cpumask, allowed);
+	s->allowed_domains = tc->allowed_domains;
 	s->flags = allowed == 1 ? NL_SLOT_BOUND : 0;
+	tell_task(tc, NL_EVENT_AFFINITY, tc->enq);
 }
 
 /*
@@ -686,6 +700,8 @@ static __always_inline void cpu_hotplug(s32 cpu, bool is_online)
 		if (ds->nr_offline == ds->nr_cpus)
 			__sync_fetch_and_add(&nr_dead, 1);
 	}
+	if (event_wanted(domain_of(ds), is_online ? NL_EVENT_CPU_ONLINE : NL_EVENT_CPU_OFFLINE))
+		tell(domain_of_cpu(cpu), is_online ? NL_EVENT_CPU_ONLINE : NL_EVENT_CPU_OFFLINE, cpu, 0, 0);
 }
 
 SEC("struct_ops/nodeland_cpu_online")

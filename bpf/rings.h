@@ -7,7 +7,7 @@
  *   1. A producer reads task_head and task_tail. With fewer than `margin` places free the ring is full. The margin
  *      is one place per CPU, and each CPU has at most one push in flight, so step 2 never overtakes the reader.
  *   2. It takes place `pos` by adding one to task_tail. Places are unique, and no producer waits for another.
- *   3. It writes slot, enq, generation and flags of entry pos & mask.
+ *   3. It writes slot, enq, generation, flags and kind of entry pos & mask.
  *   4. It publishes with entry.seq = pos + 1 (store-release). A reader that sees pos + 1 sees step 3; before that
  *      it sees the value of the last turn and stops there.
  *   5. The reader frees places by moving task_head, after it has read them.
@@ -36,9 +36,9 @@ static __always_inline bool decision_ring_empty(struct nl_domain __arena *dom)
 	return READ_ONCE(dom->decision_tail) == READ_ONCE(dom->decision_head);
 }
 
-/* task_ring_push: false when the ring is full. Wait-free. */
+/* task_ring_push: false when the ring is full. Wait-free. `kind_flags` is enum nl_task_flag | enum nl_event << 8. */
 static __always_inline bool task_ring_push(struct domain_state *ds, struct nl_domain __arena *dom, __u32 slot,
-					   __u32 enq, __u16 generation, __u8 flags)
+					   __u32 enq, __u16 generation, __u16 kind_flags)
 {
 	__u32 size = ds->task_ring_mask + 1;
 	__u32 margin = nr_cpus < size / 2 ? nr_cpus : size / 2;
@@ -52,7 +52,8 @@ static __always_inline bool task_ring_push(struct domain_state *ds, struct nl_do
 	e->slot = slot;
 	e->enq = enq;
 	e->generation = generation;
-	e->flags = flags;
+	e->flags = kind_flags;
+	e->kind = kind_flags >> 8;
 	store_release(&e->seq, pos + 1);
 	return true;
 }

@@ -24,6 +24,7 @@ struct nl_types {
 	enum nl_hist hist;
 	enum nl_worker_stat worker_stat;
 	enum nl_task_flag task_flag;
+	enum nl_event event;
 	enum nl_decision_flag decision_flag;
 	enum nl_order_flag order_flag;
 	enum nl_slot_flag slot_flag;

@@ -32,6 +32,7 @@ struct task {
 	u8 yielded;
 	u8 sync_wake;
 	u8 keeps_key;
+	u64 allowed_domains; /* bit d: may run on a CPU of domain d */
 	u64 vtime; /* in the domain's clock */
 	u64 key; /* order it was last queued with */
 	u64 exec_since_wake;
@@ -172,9 +173,22 @@ static __always_inline void task_bound_lag(struct task *tc, u64 clock, u64 lag)
 		tc->vtime = clock + 2 * NSEC_PER_SEC;
 }
 
+/* slot_write_comm: execve() and prctl() change it without telling. */
+static __always_inline void slot_write_comm(struct task_struct *p, struct nl_slot __arena *s)
+{
+	u64 __arena *shown = (u64 __arena *)s->comm;
+	u64 comm[2];
+
+	bpf_probe_read_kernel(comm, sizeof(comm), p->comm);
+	if (shown[0] == comm[0] && shown[1] == comm[1])
+		return;
+	shown[0] = comm[0];
+	shown[1] = comm[1];
+	s->identity++;
+}
+
 static __always_inline void slot_write_identity(struct task_struct *p, struct nl_slot __arena *s)
 {
-	u64 comm[2];
 
 	s->pid = p->pid;
 	s->tgid = p->tgid;
@@ -183,9 +197,8 @@ static __always_inline void slot_write_identity(struct task_struct *p, struct nl
 	s->uid = BPF_CORE_READ(p, cred, uid.val);
 	s->cgroup_id = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
 	s->numa_node = 0xffffffff;
-	bpf_probe_read_kernel(comm, sizeof(comm), p->comm);
-	((u64 __arena *)s->comm)[0] = comm[0];
-	((u64 __arena *)s->comm)[1] = comm[1];
+	s->identity++;
+	slot_write_comm(p, s);
 }
 
 #endif

@@ -124,6 +124,12 @@ __noinline int watch_domain(u32 d, u64 t)
 
 	use_arena();
 	watch_worker(d, ds, dom, t);
+	if (dom->tick_ms && t - ds->ticked_ns >= dom->tick_ms * NSEC_PER_MSEC) {
+		ds->ticked_ns = t;
+		dom->ticks++;
+		ds->worker_due = 1;
+		worker_wake(d, ds, dom, t);
+	}
 	if (watch_cpus(ds, t))
 		kick_one(by);
 	if (ds->overdue)

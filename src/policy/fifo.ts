@@ -50,5 +50,6 @@ class Fifo implements Policy {
 export default definePolicy({
   name: 'fifo',
   summary: 'first come, first served, with the default slice',
+  standing: 'none',
   create: (context) => new Fifo(context),
 });

@@ -1,4 +1,5 @@
 /** HOT PATH (enqueue, dispatch): no allocation, no exceptions. */
+import { z } from 'zod';
 import { DECISION_FLAG, LIMIT, ORDER_FLAG, TASK_FLAG } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 import type { TaskView } from '../shm/task-view.js';
@@ -13,24 +14,18 @@ const MAY_PREEMPT = DECISION_FLAG.PREEMPT;
 const ORDER_MAY_PREEMPT = ORDER_FLAG.PREEMPT;
 const WEIGHT_DEFAULT = 100;
 
-/** VtimeOptions are what can be set about the vtime policy. */
-export interface VtimeOptions {
+const options = z.strictObject({
   /** Execution since its last wake-up delays a task's deadline by at most so many default slices. */
-  readonly execCapSlices: number;
+  execCapSlices: z.number().min(0).max(1000).default(100),
   /** A slice is the default slice times weight / 100, between the default divided and multiplied by this. */
-  readonly sliceSpread: number;
+  sliceSpread: z.number().min(1).max(100).default(4),
   /** A standing order is valid for so many wake-ups ... */
-  readonly orderWakes: number;
+  orderWakes: z.int().min(1).max(1_000_000).default(64),
   /** ... and for so many milliseconds. */
-  readonly orderValidMs: number;
-}
+  orderValidMs: z.int().min(1).max(60_000).default(1000),
+});
 
-export const VTIME_DEFAULTS: VtimeOptions = {
-  execCapSlices: 100,
-  sliceSpread: 4,
-  orderWakes: 64,
-  orderValidMs: 1000,
-};
+type VtimeOptions = z.output<typeof options>;
 
 /**
  * vtime schedules as scx_rustland does (scheds/rust/scx_rustland/src/main.rs): earliest deadline first, where
@@ -56,8 +51,8 @@ class Vtime implements Policy {
   private readonly orderWakes: number;
   private readonly orderValidMs: number;
 
-  constructor(context: PolicyContext, options: VtimeOptions) {
-    const { sliceUs } = context;
+  constructor(context: PolicyContext<VtimeOptions>) {
+    const { sliceUs, options } = context;
     this.tasks = context.tasks;
     this.decisions = context.decisions;
     this.deadlineNs = context.decisions.keyNs;
@@ -122,13 +117,10 @@ class Vtime implements Policy {
   }
 }
 
-/** vtimeWith defines the vtime policy with other options. */
-export function vtimeWith(options: Partial<VtimeOptions>): ReturnType<typeof definePolicy> {
-  return definePolicy({
-    name: 'vtime',
-    summary: 'earliest deadline by weighted execution time, as scx_rustland schedules',
-    create: (context) => new Vtime(context, { ...VTIME_DEFAULTS, ...options }),
-  });
-}
-
-export default vtimeWith({});
+export default definePolicy({
+  name: 'vtime',
+  summary: 'earliest deadline by weighted execution time, as scx_rustland schedules',
+  options,
+  standing: 'own',
+  create: (context) => new Vtime(context),
+});

@@ -112,6 +112,19 @@ export class DecisionRing {
     return true;
   }
 
+  /** request writes an entry about no task; false when there is no room. Followed by `publish` like any other. */
+  request(word: number, cpu: number, flags: number): boolean {
+    if (this.room(1) === 0) return false;
+    const { entries, tail } = this;
+    const at = (tail & this.mask) << ENTRY_SHIFT;
+    entries[at | SLOT] = word;
+    entries[at | GENERATION_CPU] = cpu << 16;
+    entries[at | FLAGS] = flags;
+    this.tail = (tail + 1) | 0;
+    if (((this.end - this.tail) | 0) < 0) this.end = this.tail;
+    return true;
+  }
+
   /** publish makes everything written visible (step 3) and tells how many that were. */
   publish(): number {
     const count = (this.tail - this.published) | 0;

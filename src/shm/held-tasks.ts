@@ -12,6 +12,7 @@ export const NOTE = { held: 1 << 24, stampMask: 0xffffff } as const;
 
 const HELD = NOTE.held;
 const FLAGS_MASK = 0xff;
+const GENERATION_MASK = 0xffff;
 
 /** HeldTasks is private to one worker. Two words per slot: enqueue count, and generation | flags << 16 | held. */
 export class HeldTasks {
@@ -27,6 +28,23 @@ export class HeldTasks {
 
   holds(slot: Slot): boolean {
     return slot >= 0 && slot < this.nrSlots && (this.notes[((slot << 1) + 1) | 0] & HELD) !== 0;
+  }
+
+  /** drop ends the holding of a task that waits no longer; false when this very wait is not held. */
+  drop(slot: Slot, enq: number, generation: number): boolean {
+    const { notes } = this;
+    const at = (slot << 1) | 0;
+    const note = notes[at | 1] | 0;
+    if ((note & HELD) === 0 || (note & GENERATION_MASK) !== generation || (notes[at] | 0) !== enq)
+      return false;
+    notes[at | 1] = note & NOTE.stampMask;
+    this.count = (this.count - 1) | 0;
+    return true;
+  }
+
+  /** generation is that of the task that was held last in this slot. */
+  generation(slot: Slot): number {
+    return this.notes[((slot << 1) + 1) | 0] & GENERATION_MASK;
   }
 
   /** flags are the record's (TASK_FLAG): why it was asked. */

@@ -5,7 +5,7 @@
  * (`word`; the high half of a 64-bit field is one further). Per enum: its values, and its names in order.
  */
 
-export const LAYOUT_HASH = 'b9614b8b1d9fb775';
+export const LAYOUT_HASH = 'f0ecd5757809810d';
 
 /** enum nl_counter */
 export const COUNTER = {
@@ -24,22 +24,27 @@ export const COUNTER = {
   RING_FULL: 12,
   REFILL: 13,
   PULLED: 14,
-  RESCUED: 15,
-  STALE: 16,
-  DEAD_SLOT: 17,
-  GONE: 18,
-  BAD_CPU: 19,
-  AFFINITY: 20,
-  SLICE_CLAMPED: 21,
-  KEY_CLAMPED: 22,
-  PREEMPTIONS: 23,
-  WORKER_RUNS: 24,
-  WORKER_KICKS: 25,
-  FALLBACK_ENTER: 26,
-  FALLBACK_LEAVE: 27,
-  FALLBACK_US: 28,
-  DISPATCHES: 29,
-  NR_COUNTERS: 30,
+  MOVED: 15,
+  RESCUED: 16,
+  HANDED: 17,
+  STALE: 18,
+  DEAD_SLOT: 19,
+  GONE: 20,
+  BAD_CPU: 21,
+  AFFINITY: 22,
+  SLICE_CLAMPED: 23,
+  KEY_CLAMPED: 24,
+  FOREIGN: 25,
+  PREEMPTIONS: 26,
+  WORKER_RUNS: 27,
+  WORKER_KICKS: 28,
+  FALLBACK_ENTER: 29,
+  FALLBACK_LEAVE: 30,
+  FALLBACK_US: 31,
+  DISPATCHES: 32,
+  EVENTS: 33,
+  EVENTS_LOST: 34,
+  NR_COUNTERS: 35,
 } as const;
 
 /** The names of enum nl_counter, by value. */
@@ -59,7 +64,9 @@ export const COUNTER_NAMES = [
   'ring_full',
   'refill',
   'pulled',
+  'moved',
   'rescued',
+  'handed',
   'stale',
   'dead_slot',
   'gone',
@@ -67,6 +74,7 @@ export const COUNTER_NAMES = [
   'affinity',
   'slice_clamped',
   'key_clamped',
+  'foreign',
   'preemptions',
   'worker_runs',
   'worker_kicks',
@@ -74,12 +82,17 @@ export const COUNTER_NAMES = [
   'fallback_leave',
   'fallback_us',
   'dispatches',
+  'events',
+  'events_lost',
 ] as const;
 
 /** enum nl_decision_flag */
 export const DECISION_FLAG = {
   PREEMPT: 1,
   KEEP_KEY: 2,
+  NEAR: 4,
+  KICK: 8,
+  WAKE_WORKER: 16,
 } as const;
 
 /** enum nl_domain_state */
@@ -91,6 +104,33 @@ export const DOMAIN_STATE = {
 
 /** The names of enum nl_domain_state, by value. */
 export const DOMAIN_STATE_NAMES = ['absent', 'active', 'fallback'] as const;
+
+/** enum nl_event */
+export const EVENT = {
+  ASK: 0,
+  DEQUEUE: 1,
+  EXIT: 2,
+  RUNNING: 3,
+  STOPPING: 4,
+  WEIGHT: 5,
+  AFFINITY: 6,
+  CPU_ONLINE: 7,
+  CPU_OFFLINE: 8,
+  NR_EVENTS: 9,
+} as const;
+
+/** The names of enum nl_event, by value. */
+export const EVENT_NAMES = [
+  'ask',
+  'dequeue',
+  'exit',
+  'running',
+  'stopping',
+  'weight',
+  'affinity',
+  'cpu_online',
+  'cpu_offline',
+] as const;
 
 /** enum nl_hist */
 export const HIST = {
@@ -201,8 +241,8 @@ export const WORKER_STATE_NAMES = ['absent', 'ready', 'busy', 'stopping'] as con
 
 /** struct nl_cpu */
 export const CPU = {
-  bytes: 2864,
-  words: 716,
+  bytes: 2904,
+  words: 726,
   byte: {
     domain: 0,
     online: 4,
@@ -214,7 +254,7 @@ export const CPU = {
     weight: 40,
     preemptible: 44,
     counters: 64,
-    hist: 304,
+    hist: 344,
   },
   word: {
     domain: 0,
@@ -227,7 +267,7 @@ export const CPU = {
     weight: 10,
     preemptible: 11,
     counters: 16,
-    hist: 76,
+    hist: 86,
   },
 } as const;
 
@@ -272,8 +312,8 @@ export const DECISION = {
 
 /** struct nl_domain */
 export const DOMAIN = {
-  bytes: 1392,
-  words: 348,
+  bytes: 1432,
+  words: 358,
   byte: {
     id: 0,
     node: 4,
@@ -288,9 +328,12 @@ export const DOMAIN = {
     workerTid: 140,
     parked: 144,
     nrIdle: 148,
+    ticks: 152,
     progress: 256,
     workerState: 260,
     waitMode: 264,
+    events: 268,
+    tickMs: 272,
     taskTail: 384,
     taskHead: 512,
     decisionTail: 640,
@@ -313,9 +356,12 @@ export const DOMAIN = {
     workerTid: 35,
     parked: 36,
     nrIdle: 37,
+    ticks: 38,
     progress: 64,
     workerState: 65,
     waitMode: 66,
+    events: 67,
+    tickMs: 68,
     taskTail: 96,
     taskHead: 128,
     decisionTail: 160,
@@ -541,6 +587,10 @@ export const SLOT = {
     cpu: 136,
     enq: 140,
     wakes: 144,
+    identity: 148,
+    runnableNs: 152,
+    runnableSinceNs: 160,
+    target: 188,
     order: 192,
   },
   word: {
@@ -568,6 +618,10 @@ export const SLOT = {
     cpu: 34,
     enq: 35,
     wakes: 36,
+    identity: 37,
+    runnableNs: 38,
+    runnableSinceNs: 40,
+    target: 47,
     order: 48,
   },
 } as const;
@@ -582,6 +636,7 @@ export const TASK_ENTRY = {
     enq: 8,
     generation: 12,
     flags: 14,
+    kind: 15,
   },
   word: {
     seq: 0,

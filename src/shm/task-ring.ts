@@ -19,16 +19,32 @@
  *   7. Reads payloads.
  *   8. Atomic store of head. Invariant: the reads of 7 come before it, so a producer that sees the new head may write.
  */
-import { DOMAIN, TASK_ENTRY } from './layout.generated.js';
+import { DOMAIN, EVENT, TASK_ENTRY } from './layout.generated.js';
 import type { Arena, DomainPlace } from './arena.js';
 import { type HeldTasks, NOTE } from './held-tasks.js';
+import type { Slot } from './slot.js';
 
 // Set into the low bits of an entry's index.
 const SLOT = TASK_ENTRY.word.slot;
 const ENQ = TASK_ENTRY.word.enq;
 const STAMP = TASK_ENTRY.word.generation;
 const ENTRY_SHIFT = 2;
-const { held: HELD, stampMask: STAMP_MASK } = NOTE;
+const { held: HELD } = NOTE;
+const GENERATION_MASK = 0xffff;
+const KIND_SHIFT = 24;
+const DEQUEUE = EVENT.DEQUEUE;
+const NR_EVENTS = EVENT.NR_EVENTS;
+
+/**
+ * TOLD is how {@link TaskRing.take} lists what it took: a slot (or a CPU, for the events about one), a CPU for the events that
+ * name one, and the kind: EVENT, or `begin` for an ask by a task that was not known in this slot.
+ */
+export const TOLD = { slotMask: 0xffff, cpuShift: 16, cpuMask: 0x3ff, kindShift: 26, begin: 15 } as const;
+
+const TOLD_CPU_SHIFT = TOLD.cpuShift;
+const TOLD_CPU_MASK = TOLD.cpuMask;
+const TOLD_KIND_SHIFT = TOLD.kindShift;
+const BEGIN = TOLD.begin << TOLD.kindShift;
 
 /** TaskRing is the consumer's side of one domain's task ring. One per worker; not shared between threads. */
 export class TaskRing {
@@ -73,8 +89,8 @@ export class TaskRing {
   }
 
   /**
-   * take reads the first `count` entries (step 7): each wait is noted in `held`, and the slots that the policy must be told
-   * of are listed in `told`, in order. A slot out of range is passed over; so is one that the policy has already (its
+   * take reads the first `count` entries (step 7): each wait is noted in `held`, and what the policy must be told of is listed
+   * in `told` ({@link TOLD}), in order. A slot out of range is passed over; so is one that the policy has already (its
    * earlier wait was broken off; the decision to come answers the new one).
    *
    * @returns how many are listed
@@ -84,21 +100,41 @@ export class TaskRing {
     const { notes, nrSlots } = held;
     const end = (head + count) | 0;
     let listed = 0;
+    let asked = 0;
     for (let position = head; position !== end; position = (position + 1) | 0) {
       const entry = (position & mask) << ENTRY_SHIFT;
       const slot = entries[entry | SLOT] | 0;
       if (slot < 0 || slot >= nrSlots) continue;
+      const stamp = entries[entry | STAMP] | 0;
+      const kind = stamp >>> KIND_SHIFT;
+      if (kind !== 0) {
+        const event = this.takeEvent(kind, slot, entry, held);
+        if (event === 0) continue;
+        told[listed] = event;
+        listed = (listed + 1) | 0;
+        continue;
+      }
       const at = slot << 1;
       const before = notes[at | 1] | 0;
       notes[at] = entries[entry | ENQ] | 0;
-      notes[at | 1] = (entries[entry | STAMP] & STAMP_MASK) | HELD;
+      notes[at | 1] = stamp | HELD;
       if ((before & HELD) === 0) {
-        told[listed] = slot;
+        told[listed] = ((before ^ stamp) & GENERATION_MASK) === 0 ? slot : slot | BEGIN;
         listed = (listed + 1) | 0;
+        asked = (asked + 1) | 0;
       }
     }
-    held.count = (held.count + listed) | 0;
+    held.count = (held.count + asked) | 0;
     return listed;
+  }
+
+  /** An event as it is listed; 0 when there is nothing to tell: a task that is not held was taken away. */
+  private takeEvent(kind: number, slot: number, entry: number, held: HeldTasks): number {
+    const { entries } = this;
+    const enq = entries[entry | ENQ] | 0;
+    if (kind >= NR_EVENTS) return 0;
+    if (kind === DEQUEUE && !held.drop(slot as Slot, enq, entries[entry | STAMP] & GENERATION_MASK)) return 0;
+    return slot | ((enq & TOLD_CPU_MASK) << TOLD_CPU_SHIFT) | (kind << TOLD_KIND_SHIFT);
   }
 
   /** release gives the first `count` places back to the producers (step 8). */

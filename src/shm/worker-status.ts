@@ -25,6 +25,10 @@ export class WorkerStatus {
   private readonly wakeWord: number;
   private readonly statsWord: number;
   private readonly waitModeWord: number;
+  private readonly ticksWord: number;
+  private readonly eventsWord: number;
+  private readonly tickMsWord: number;
+  private seenTicks: number;
   /** [0]: the domain's clock as last read. In an array, so that it is never boxed. */
   private readonly clock = new Float64Array(1);
 
@@ -37,6 +41,10 @@ export class WorkerStatus {
     this.wakeWord = place.domainWord + W.wakeRequest;
     this.statsWord = place.domainWord + W.workerStats;
     this.waitModeWord = place.domainWord + W.waitMode;
+    this.ticksWord = place.domainWord + W.ticks;
+    this.eventsWord = place.domainWord + W.events;
+    this.tickMsWord = place.domainWord + W.tickMs;
+    this.seenTicks = arena.words[this.ticksWord] | 0;
   }
 
   /**
@@ -80,6 +88,20 @@ export class WorkerStatus {
   /** hasIdleCpu tells whether a CPU of the domain idles; a hint, read plainly. */
   hasIdleCpu(): boolean {
     return this.words[this.idleWord] !== 0;
+  }
+
+  /** ticked tells whether the kernel side's tick has moved since the last look. */
+  ticked(): boolean {
+    const ticks = this.words[this.ticksWord] | 0;
+    if (ticks === this.seenTicks) return false;
+    this.seenTicks = ticks;
+    return true;
+  }
+
+  /** wants tells the kernel side which events (bits of EVENT) this worker is told of, and how often it ticks (0: never). */
+  wants(events: number, tickMs: number): void {
+    this.words[this.eventsWord] = events;
+    Atomics.store(this.words, this.tickMsWord, tickMs);
   }
 
   /** woken tells whether somebody asked this worker to look, and takes the request back before it looks. */

@@ -45,7 +45,7 @@ export function runDomain(options: RunOptions): StopReason {
   let reason: StopReason = { kind: 'requested' };
   try {
     runLoop(options);
-    loop.policy.stop?.();
+    loop.policy.unload?.();
   } catch (error) {
     reason = policyError(policyName, error);
   }

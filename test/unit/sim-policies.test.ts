@@ -29,6 +29,7 @@ const always = (sliceUs: number, cpu: number, keyNs: number): PolicyDefinition =
   definePolicy({
     name: 'always',
     summary: 'one answer to everything',
+    standing: 'none',
     create: ({ decisions }) => {
       const held: Parameters<typeof decisions.publish>[0][] = [];
       return {

@@ -6,16 +6,16 @@ import { BUILTIN_POLICY_NAMES, builtinPolicy } from '../../src/policy/builtin.js
 import { type Arena, type DomainPlace, domainPlace } from '../../src/shm/arena.js';
 import { DecisionRing } from '../../src/shm/decision-ring.js';
 import { HeldTasks } from '../../src/shm/held-tasks.js';
-import { DECISION, DOMAIN, LIMIT, SLOT, TASK_ENTRY } from '../../src/shm/layout.generated.js';
+import { DECISION, DOMAIN, EVENT, LIMIT, SLOT, TASK_ENTRY } from '../../src/shm/layout.generated.js';
 import { slot } from '../../src/shm/slot.js';
-import { TaskRing } from '../../src/shm/task-ring.js';
+import { TaskRing, TOLD } from '../../src/shm/task-ring.js';
 import { DomainLoop } from '../../src/worker/domain-loop.js';
 import { type Random, fuzzSeed, randomNumbers } from '../native/random.js';
 
 const CORRUPTIONS = Math.ceil(Number(process.env['NODELAND_FUZZ'] ?? 10_000_000) / 10);
 const NR_SLOTS = 96;
 const RING = 64;
-const NOTHING = 0xffffff;
+const NOTHING = 0xffffffff;
 /** A million changes take some 4 s where nothing else runs. */
 const LIMIT_MS = 60_000 + CORRUPTIONS / 10;
 
@@ -77,6 +77,8 @@ class Reader {
   private readonly told = new Uint32Array(RING + 1);
   private readonly keyNs = new Float64Array(NR_SLOTS);
   private readonly isHeld = Array.from({ length: NR_SLOTS }, () => false);
+  /** The wait noted last for each slot. */
+  private readonly noted = Array.from({ length: NR_SLOTS }, () => ({ enq: 0, generation: 0 }));
 
   constructor(private position: number) {
     this.made = machine(position);
@@ -90,7 +92,7 @@ class Reader {
 
   /** Takes and releases a batch, and tells how many tasks it told and how many entries it passed over. */
   take(limit: number): { listed: number; passedOver: number } {
-    const { made, held, ring, told, isHeld } = this;
+    const { made, held, ring, told } = this;
     const { words } = made.arena;
     const wanted: number[] = [];
     let count = 0;
@@ -99,13 +101,12 @@ class Reader {
       count < limit &&
       words[this.entryWord(this.position + count)] === (this.position + count + 1) >>> 0
     ) {
-      const which = words[this.entryWord(this.position + count) + TASK_ENTRY.word.slot];
+      const entry = this.entryWord(this.position + count);
+      const which = words[entry + TASK_ENTRY.word.slot];
       count++;
-      if (which >= NR_SLOTS) passedOver++;
-      else if (!isHeld[which]) {
-        isHeld[which] = true;
-        wanted.push(which);
-      }
+      const told = this.expected(which, words[entry + TASK_ENTRY.word.enq], words[entry + 3]);
+      if (told === undefined) passedOver++;
+      else wanted.push(told);
     }
 
     const before = words.slice();
@@ -119,6 +120,26 @@ class Reader {
     before[wordOf(made.place, 'taskHead')] = this.position;
     expect(isEqual(before, made.bytes)).toBe(true);
     return { listed, passedOver };
+  }
+
+  /** What an entry comes to: a word of the list, or nothing. */
+  private expected(which: number, enq: number, stamp: number): number | undefined {
+    if (which >= NR_SLOTS) return undefined;
+    const generation = stamp & 0xffff;
+    const kind = stamp >>> 24;
+    const noted = this.noted[which];
+    if (kind !== EVENT.ASK) {
+      if (kind >= EVENT.NR_EVENTS) return undefined;
+      if (kind === EVENT.DEQUEUE) {
+        if (!this.isHeld[which] || noted.enq !== enq || noted.generation !== generation) return undefined;
+        this.isHeld[which] = false;
+      }
+      return which | ((enq & TOLD.cpuMask) << TOLD.cpuShift) | (kind << TOLD.kindShift);
+    }
+    this.noted[which] = { enq, generation };
+    if (this.isHeld[which]) return undefined;
+    this.isHeld[which] = true;
+    return noted.generation === generation ? which : which | (TOLD.begin << TOLD.kindShift);
   }
 
   /** Decides some of what is held and more, as a policy may. */

@@ -1,0 +1,81 @@
+/** HOT PATH: no allocation, no exceptions. What a policy is told beside asks. */
+import type { Policy } from '../policy/policy.js';
+import type { TaskState } from '../policy/state.js';
+import type { HeldTasks } from '../shm/held-tasks.js';
+import { EVENT } from '../shm/layout.generated.js';
+import type { Slot } from '../shm/slot.js';
+import { TOLD } from '../shm/task-ring.js';
+
+const {
+  slotMask: SLOT_MASK,
+  cpuShift: CPU_SHIFT,
+  cpuMask: CPU_MASK,
+  kindShift: KIND_SHIFT,
+  begin: BEGIN,
+} = TOLD;
+
+/** eventsOf gives the events (bits of EVENT) that a policy has methods for. */
+export function eventsOf(policy: Policy): number {
+  const wants = (kind: number, method: unknown): number => (method === undefined ? 0 : 1 << kind);
+  return (
+    wants(EVENT.DEQUEUE, policy.dequeue) |
+    wants(EVENT.EXIT, policy.taskExit) |
+    wants(EVENT.RUNNING, policy.running) |
+    wants(EVENT.STOPPING, policy.stopping) |
+    wants(EVENT.WEIGHT, policy.weightChanged) |
+    wants(EVENT.AFFINITY, policy.affinityChanged) |
+    wants(EVENT.CPU_ONLINE, policy.cpuOnline) |
+    wants(EVENT.CPU_OFFLINE, policy.cpuOffline)
+  );
+}
+
+/** PolicyEvents calls the methods that go with the events. */
+export class PolicyEvents {
+  constructor(
+    private readonly policy: Policy,
+    private readonly state: TaskState,
+    private readonly held: HeldTasks,
+  ) {}
+
+  /** begin hands the policy a held task that may be new to it. */
+  begin(slot: Slot): void {
+    const { policy } = this;
+    if (this.state.begin(slot, this.held.generation(slot))) policy.taskInit?.(slot);
+    policy.enqueue(slot);
+  }
+
+  /** tell does what one entry of TaskRing.take's list says, other than an ordinary ask. */
+  tell(word: number): void {
+    const { policy } = this;
+    const slot = (word & SLOT_MASK) as Slot;
+    switch (word >>> KIND_SHIFT) {
+      case BEGIN:
+        this.begin(slot);
+        break;
+      case EVENT.DEQUEUE:
+        policy.dequeue?.(slot);
+        break;
+      case EVENT.EXIT:
+        policy.taskExit?.(slot);
+        break;
+      case EVENT.RUNNING:
+        policy.running?.(slot, (word >>> CPU_SHIFT) & CPU_MASK);
+        break;
+      case EVENT.STOPPING:
+        policy.stopping?.(slot, (word >>> CPU_SHIFT) & CPU_MASK);
+        break;
+      case EVENT.WEIGHT:
+        policy.weightChanged?.(slot);
+        break;
+      case EVENT.AFFINITY:
+        policy.affinityChanged?.(slot);
+        break;
+      case EVENT.CPU_ONLINE:
+        policy.cpuOnline?.(slot);
+        break;
+      case EVENT.CPU_OFFLINE:
+        policy.cpuOffline?.(slot);
+        break;
+    }
+  }
+}
