@@ -89,6 +89,7 @@ class Obedient {
 }
 
 export default {
+  ...vtime,
   name: 'obedient',
   summary: 'fails on demand',
   // Warm-up goes on until nothing allocates any more, which the looking at files here always does.
