@@ -12,6 +12,7 @@ const CPU_ANY = LIMIT.CPU_ANY;
 const SLICE_MIN_US = LIMIT.SLICE_MIN_US;
 const SLICE_MAX_US = LIMIT.SLICE_MAX_US;
 const WOKE = TASK_FLAG.WAKEUP;
+const NEW = TASK_FLAG.NEW;
 const ORDER_ENDED = TASK_FLAG.ORDER_ENDED;
 const KEEP_KEY = DECISION_FLAG.KEEP_KEY;
 const KEEP_KEY_AND_PREEMPT = DECISION_FLAG.KEEP_KEY | DECISION_FLAG.PREEMPT;
@@ -21,9 +22,16 @@ const WEIGHT_MAX = 10_000;
 /** More than this at a time was not run by our leave (a fallback, a debugger), and is not charged. */
 const EXEC_MAX_NS = 10e9;
 const ORDER_WAKES = 64;
+/** A new task's first order, until its requests are known. */
+const FIRST_ORDER_WAKES = 8;
+/** A mean of so many bursts is taken as it is. */
+const BURSTS = 4;
 const ORDER_VALID_MS = 1000;
-/** A task is owed, or owes, so many requests at most. */
+/** A task that joins is owed, or owes, so many requests at most; one that stays so many. */
 const LAG_REQUESTS = 2;
+const LAG_STAYING_REQUESTS = 8;
+/** A turn is at most so many requests long. */
+const TURN_REQUESTS = 4;
 /** Virtual time may be so many requests off the domain's clock before it is brought after it. */
 const DRIFT_REQUESTS = 4;
 /** Members looked at after each batch, for each decision, whether they still compete. */
@@ -66,9 +74,10 @@ class Eevdf implements Policy {
   private readonly state: StateArrays<typeof state>;
   private readonly home: number;
   private readonly leavesOrders: boolean;
+  private readonly baseUs: number;
   private readonly baseNs: number;
   private readonly minNs: number;
-  private readonly lagMaxNs: number;
+  private readonly lagStayingNs: number;
   /** By slot: execution since the decision that was charged while it ran; when it was decided, and V then. */
   private readonly chargedNs: Float64Array;
   private readonly decidedNs: Float64Array;
@@ -86,11 +95,13 @@ class Eevdf implements Policy {
     this.keyNs = context.decisions.keyNs;
     this.clock = context.clock;
     this.state = context.state;
-    this.lagMaxNs = LAG_REQUESTS * options.baseSliceUs * 1000;
-    this.queue = new EevdfQueue(nrSlots, context.state.lagNs, context.state.requestNs, this.lagMaxNs);
     this.home = context.domain + 1;
     this.leavesOrders = context.ask !== 'always';
+    this.baseUs = options.baseSliceUs;
     this.baseNs = options.baseSliceUs * 1000;
+    this.lagStayingNs = LAG_STAYING_REQUESTS * this.baseNs;
+    const { lagNs, requestNs } = context.state;
+    this.queue = new EevdfQueue(nrSlots, lagNs, requestNs, LAG_REQUESTS * this.baseNs);
     this.minNs = options.minSliceUs * 1000;
     this.chargedNs = new Float64Array(nrSlots).fill(0);
     this.decidedNs = new Float64Array(nrSlots).fill(0);
@@ -125,8 +136,9 @@ class Eevdf implements Policy {
     let wantedNs = before;
     if (!woke) wantedNs = execNs < before ? before : before * 2;
     else if (execNs > 0) {
-      const burstNs = execNs / Math.max(this.tasks.wakes(slot), 1);
-      wantedNs = before + (burstNs - before) / 4;
+      const wakes = Math.max(this.tasks.wakes(slot), 1);
+      const burstNs = execNs / wakes;
+      wantedNs = wakes >= BURSTS ? burstNs : before + (burstNs - before) / 4;
     }
     requestNs[slot] = wantedNs > this.baseNs ? this.baseNs : wantedNs > this.minNs ? wantedNs : this.minNs;
   }
@@ -181,7 +193,7 @@ class Eevdf implements Policy {
     const restNs = execNs - this.chargedNs[slot];
     if (restNs > 0) queue.charge(slot, restNs);
     const owedNs = ((queue.zeroLagNs() - queue.vruntimeNs[slot]) * weight) / UNIT;
-    if (queue.weight(slot) !== weight || owedNs > this.lagMaxNs || owedNs < -this.lagMaxNs) {
+    if (queue.weight(slot) !== weight || owedNs > this.lagStayingNs || owedNs < -this.lagStayingNs) {
       queue.reweight(slot, weight);
     }
   }
@@ -246,31 +258,38 @@ class Eevdf implements Policy {
     this.chargedNs[slot] = 0;
     this.decidedNs[slot] = tasks.enqueuedNs(slot);
     this.decidedAtNs[slot] = zeroNs;
-    const sliceUs = this.sliceOf(((deadlineNs - vruntimeNs) * queue.weight(slot)) / (UNIT * 1000));
+    const sliceUs = this.sliceOf(slot, deadlineNs - vruntimeNs, zeroNs - vruntimeNs);
     const ask = tasks.askFlags(slot);
-    if (this.leavesOrders && ((ask & ORDER_ENDED) !== 0 || !decisions.orderStands(slot, sliceUs))) {
-      this.leaveOrder(slot, sliceUs);
-    }
+    if (this.leavesOrders) this.leaveOrder(slot, ask);
     const preempts = isEligible && (ask & WOKE) !== 0;
     decisions.publish(slot, sliceUs, CPU_ANY, preempts ? KEEP_KEY_AND_PREEMPT : KEEP_KEY);
   }
 
-  private sliceOf(wantedUs: number): number {
+  /**
+   * The rest of the request. A CPU whose task's slice ends takes the next one that waits before that task is asked about, so
+   * nobody has two turns in a row: who is owed more than one request, as a heavy one among few is, has them in one.
+   */
+  private sliceOf(slot: Slot, restNs: number, lagNs: number): number {
+    const toUs = this.queue.weight(slot) / (UNIT * 1000);
+    const moreUs = Math.min(lagNs * toUs - this.baseUs, (TURN_REQUESTS - 1) * this.baseUs);
+    const wantedUs = restNs * toUs + (moreUs > 0 ? moreUs : 0);
     if (wantedUs < SLICE_MIN_US) return SLICE_MIN_US;
     return wantedUs < SLICE_MAX_US ? Math.ceil(wantedUs) : SLICE_MAX_US;
   }
 
   /** On its next wake-ups it joins without lag, at the domain's clock, and asks for the same. */
-  private leaveOrder(slot: Slot, sliceUs: number): void {
-    const deadlineUs = Math.ceil((this.state.requestNs[slot] * UNIT) / (1000 * this.queue.weight(slot)));
-    this.decisions.standing(
+  private leaveOrder(slot: Slot, ask: number): void {
+    const { decisions } = this;
+    const requestUs = Math.ceil(this.state.requestNs[slot] / 1000);
+    if ((ask & ORDER_ENDED) === 0 && decisions.orderStands(slot, requestUs)) return;
+    decisions.standing(
       slot,
-      ORDER_WAKES,
+      (ask & NEW) !== 0 ? FIRST_ORDER_WAKES : ORDER_WAKES,
       ORDER_VALID_MS,
       0,
-      deadlineUs,
+      Math.ceil((requestUs * UNIT) / this.queue.weight(slot)),
       0,
-      sliceUs,
+      requestUs,
       CPU_ANY,
       ORDER_MAY_PREEMPT,
     );
