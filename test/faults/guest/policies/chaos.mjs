@@ -116,6 +116,7 @@ class Junk {
 export default {
   name: 'chaos',
   summary: 'publishes nonsense beside its decisions',
+  options: vtime.options,
   create(context) {
     if (context.nrSlots <= WARM_UP_SLOTS) return vtime.create(context);
     const { decisions } = context;

@@ -12,6 +12,7 @@ const BATCHES_PER_DROP = 64;
 export default {
   name: 'dropping',
   summary: 'loses its memory now and then',
+  options: vtime.options,
   create(context) {
     const inner = vtime.create(context);
     if (context.nrSlots <= WARM_UP_SLOTS) return inner;
