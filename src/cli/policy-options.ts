@@ -22,8 +22,9 @@ export function collect(value: string, before: readonly string[] | undefined): r
 export function parsePolicyOptions(given: readonly string[]): PolicyOptions {
   const options = new Map<string, unknown>();
   for (const text of given) {
-    const [, key, value] = /^([A-Za-z][\w-]*)=(.*)$/s.exec(text) ?? [];
-    if (key === undefined || value === undefined) throw refusal('expected key=value', text);
+    const match = /^([A-Za-z][\w-]*)=(.*)$/s.exec(text);
+    if (match === null) throw refusal('expected key=value', text);
+    const [, key, value] = match;
     if (options.has(key)) throw refusal(`expected each key once`, text);
     options.set(key, scalar(value, text));
   }

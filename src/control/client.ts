@@ -51,7 +51,7 @@ async function firstLine(socket: Socket, path: string): Promise<string> {
   socket.setTimeout(ANSWER_LIMIT_MS, () => socket.destroy());
   try {
     for await (const chunk of socket) {
-      const [line] = lines.add(chunk as Buffer) ?? [];
+      const line = lines.add(chunk as Buffer)?.at(0);
       if (line !== undefined) return line.toString('utf8');
     }
   } catch (cause) {
