@@ -40,6 +40,17 @@ export class SimTaskProducer {
     return true;
   }
 
+  /** tell pushes an event (EVENT); false when the ring is full. */
+  tell(kind: number, slot: number, enq: number, generation: number): boolean {
+    if (!this.reserve()) return false;
+    const entry = this.entryWord(this.position);
+    this.words[entry + ENTRY.slot] = slot;
+    this.words[entry + ENTRY.enq] = enq;
+    this.words[entry + ENTRY.generation] = (generation & 0xffff) | (kind << 24);
+    this.commit(this.position);
+    return true;
+  }
+
   /** reserve does steps 1 and 2, and leaves the place in `position`; false when the ring is full. */
   reserve(): boolean {
     const { signedWords, tailWord } = this;

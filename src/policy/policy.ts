@@ -192,7 +192,7 @@ const TICK_MS = 100;
  *
  * @throws TypeError that says what is wrong
  */
-export function definePolicy<Options = undefined, const State extends StateSpec = Record<never, never>>(
+export function definePolicy<Options = undefined, const State extends StateSpec = Record<string, never>>(
   module: PolicyModule<Options, State>,
 ): PolicyDefinition {
   const { name, summary, options, state = {}, standing = 'auto', tickMs = TICK_MS } = module;

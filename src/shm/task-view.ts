@@ -3,7 +3,7 @@
  *
  * What a policy can see of a task. A task handle is a slot number; these accessors read its slot.
  */
-import { SLOT } from './layout.generated.js';
+import { OWNER, SLOT } from './layout.generated.js';
 import type { Arena } from './arena.js';
 import type { HeldTasks } from './held-tasks.js';
 import type { Slot } from './slot.js';
@@ -23,6 +23,9 @@ const STOPPED = W.stoppedNs;
 const ENQUEUED = W.enqueuedNs;
 const WOKEN = W.wokenNs;
 const SLEEP = W.sleepNs;
+const OWNED_BY = W.owner;
+const RUNNABLE_SINCE = W.runnableSinceNs;
+const DECIDED = OWNER.DECIDED;
 const SLOT_SHIFT = 6;
 const HIGH = 2 ** 32;
 /** Nice 0. */
@@ -138,5 +141,15 @@ export class TaskView {
   /** sleepNs is the length of its last sleep. */
   sleepNs(slot: Slot): number {
     return this.time(slot, SLEEP);
+  }
+
+  /** isQueued tells of any slot whether its task was decided and waits for its CPU. A hint, as is {@link isRunnable}. */
+  isQueued(slot: Slot): boolean {
+    return this.word(slot, OWNED_BY) === DECIDED;
+  }
+
+  /** isRunnable tells of any slot whether its task runs or wants to. */
+  isRunnable(slot: Slot): boolean {
+    return (this.word(slot, RUNNABLE_SINCE) | this.word(slot, RUNNABLE_SINCE + 1)) !== 0;
   }
 }

@@ -89,6 +89,7 @@ class Obedient {
 }
 
 export default {
+  ...vtime,
   name: 'obedient',
   summary: 'fails on demand',
   options: vtime.options,
