@@ -4,11 +4,12 @@ import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { domainsCommand } from './domains.js';
 import { packageVersion } from './package-info.js';
+import { policyCommand } from './policy.js';
 import { runCommand } from './run.js';
 import { sandboxCommand } from './sandbox.js';
 
 const EXIT_CODES = `
-Exit codes: 0 done, 64 usage, 69 this kernel has no sched_ext, 77 not enough privilege,
+Exit codes: 0 done, 64 usage, 69 this kernel has no sched_ext or nothing runs, 77 not enough privilege,
 78 bad configuration, 1 anything else.`;
 
 /** createProgram builds the commands; parse errors throw CommanderError instead of ending the process. */
@@ -22,6 +23,7 @@ export function createProgram(): Command {
     .addHelpText('after', EXIT_CODES)
     .addCommand(runCommand())
     .addCommand(domainsCommand())
+    .addCommand(policyCommand())
     .addCommand(doctorCommand())
     .addCommand(sandboxCommand())
     .addCommand(demoCommand());
