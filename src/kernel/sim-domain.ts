@@ -30,6 +30,8 @@ export interface SimQueued {
 export class SimDomain {
   readonly queue: SimQueued[] = [];
   readonly producer: SimTaskProducer;
+  /** CPUs whose tasks the worker wants stopped. */
+  readonly kicked: number[] = [];
   private readonly consumer: SimDecisionConsumer;
   private readonly at: number;
 
@@ -76,6 +78,19 @@ export class SimDomain {
     this.queue.splice(place, 0, queued);
   }
 
+  /** remove takes a task out of the queue, if it is there. */
+  remove(task: SimTask): void {
+    const place = this.queue.findIndex((queued) => queued.task === task);
+    if (place >= 0) this.queue.splice(place, 1);
+  }
+
+  /** tell tells the worker of an event, if its policy wants to know. */
+  tell(kind: number, task: SimTask, enq = 0): void {
+    if (((this.arena.words[this.at + DOMAIN.word.events] >>> kind) & 1) === 0) return;
+    const isTold = this.producer.pushEvent(kind, task.slot, enq, task.word('generation'));
+    this.count(isTold ? 'EVENTS' : 'EVENTS_LOST');
+  }
+
   /** next takes the first task that this CPU may run. */
   next(cpu: number): SimQueued | undefined {
     const place = this.queue.findIndex(
@@ -99,6 +114,11 @@ export class SimDomain {
 
   private accept(): SimQueued | undefined {
     const { consumer } = this;
+    if ((consumer.flags & (DECISION_FLAG.KICK | DECISION_FLAG.WAKE_WORKER)) !== 0) {
+      // An idle CPU looks for work anyway.
+      if ((consumer.flags & DECISION_FLAG.PREEMPT) !== 0) this.kicked.push(consumer.cpu);
+      return undefined;
+    }
     const slot = consumer.slot >>> 0;
     const task = slot < this.arena.nrSlots ? this.taskOf(slot) : undefined;
     if (task?.word('generation') !== consumer.generation) {
@@ -113,7 +133,8 @@ export class SimDomain {
       this.count('STALE');
       return undefined;
     }
-    const cpu = this.checkCpu(task, consumer.cpu);
+    const isNear = (consumer.flags & DECISION_FLAG.NEAR) !== 0;
+    const cpu = isNear ? LIMIT.CPU_ANY : this.checkCpu(task, consumer.cpu);
     const sliceUs = clampSlice(consumer.sliceUs, this.defaultSliceUs);
     if (consumer.sliceUs !== 0 && sliceUs !== consumer.sliceUs >>> 0) this.count('SLICE_CLAMPED');
     const keyNs = clampKey(consumer.key[0], this.clockNs);

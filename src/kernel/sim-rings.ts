@@ -40,6 +40,18 @@ export class SimTaskProducer {
     return true;
   }
 
+  /** pushEvent writes an event (EVENT) about a slot; what `enq` is depends on the kind. False when the ring is full. */
+  pushEvent(kind: number, slot: Slot, enq: number, generation: number): boolean {
+    if (!this.reserve()) return false;
+    const { words, position } = this;
+    const entry = this.entryWord(position);
+    words[entry + ENTRY.slot] = slot;
+    words[entry + ENTRY.enq] = enq;
+    words[entry + ENTRY.generation] = (generation & 0xffff) | (kind << 24);
+    this.commit(position);
+    return true;
+  }
+
   /** reserve does steps 1 and 2, and leaves the place in `position`; false when the ring is full. */
   reserve(): boolean {
     const { signedWords, tailWord } = this;

@@ -11,6 +11,8 @@ export interface SimBehaviour {
   readonly domain?: number;
   /** Infinity never sleeps. */
   readonly runNs: number;
+  /** Both times are multiplied with what this returns, anew each time; 1 without it. */
+  readonly vary?: () => number;
   readonly sleepNs?: number;
   /** When it wakes for the first time. */
   readonly startNs?: number;
@@ -34,6 +36,8 @@ export class SimTask {
   orderWakes = 0;
   asked = false;
   exited = false;
+  /** It runs or waits for a CPU. */
+  isRunnable = false;
 
   /** Totals. */
   cpuNs = 0;
@@ -41,7 +45,8 @@ export class SimTask {
   readonly waitsNs: number[] = [];
 
   readonly name: string;
-  readonly weight: number;
+  weight: number;
+  allowedCpus: readonly number[] | undefined;
   private readonly at: number;
 
   constructor(
@@ -52,6 +57,7 @@ export class SimTask {
   ) {
     this.name = behaviour.name ?? `task${slot}`;
     this.weight = behaviour.weight ?? 100;
+    this.allowedCpus = behaviour.allowedCpus;
     this.leftNs = behaviour.runNs;
     this.at = arena.slotsWord + slot * SLOT.words;
     const generation = (this.word('generation') + 1) & 0xffff;
@@ -88,7 +94,7 @@ export class SimTask {
   }
 
   mayUse(cpu: number): boolean {
-    return this.behaviour.allowedCpus?.includes(cpu) ?? true;
+    return this.allowedCpus?.includes(cpu) ?? true;
   }
 
   /** beginWait opens a new wait: the enqueue count names it from now on. */

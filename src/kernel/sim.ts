@@ -5,8 +5,9 @@
  * A worker's turn takes no time here. It gets one after every event, as a parked worker would.
  */
 import type { Arena } from '../shm/arena.js';
-import { LIMIT, OWNER, TASK_FLAG } from '../shm/layout.generated.js';
+import { DOMAIN, EVENT, LIMIT, OWNER, TASK_FLAG } from '../shm/layout.generated.js';
 import { slot } from '../shm/slot.js';
+import { SimCpu } from './sim-cpu.js';
 import { SimDomain, type SimQueued } from './sim-domain.js';
 import { setUpSimMemory } from './sim-memory.js';
 import { type SimBehaviour, SimTask } from './sim-task.js';
@@ -24,15 +25,6 @@ export interface SimOptions {
   readonly askAlways?: boolean;
 }
 
-interface SimCpu {
-  readonly id: number;
-  readonly domain: SimDomain;
-  running: SimQueued | undefined;
-  startedNs: number;
-  /** Counts starts, so that the timer of an earlier one is known to be void. */
-  starts: number;
-}
-
 interface SimEvent {
   readonly atNs: number;
   readonly action: () => void;
@@ -44,9 +36,14 @@ const MAX_TURNS = 10_000;
 export class SimKernel {
   readonly arena: Arena;
   readonly domains: readonly SimDomain[];
+  /** All there ever were. */
   readonly tasks: SimTask[] = [];
+  readonly cpus: readonly SimCpu[];
   nowNs = 0;
-  private readonly cpus: SimCpu[];
+  /** Called before time moves on from `nowNs`, for those who watch. */
+  beforeAdvance: ((untilNs: number) => void) | undefined;
+  private readonly bySlot: SimTask[] = [];
+  private readonly freeSlots: number[] = [];
   private readonly events: SimEvent[] = [];
   private readonly workers: ((() => number) | undefined)[] = [];
   private readonly sliceUs: number;
@@ -60,16 +57,29 @@ export class SimKernel {
       decisionRingSize: options.decisionRingSize ?? 256,
     });
     this.domains = options.domains.map(
-      (cpus, id) => new SimDomain(this.arena, id, cpus, this.sliceUs, (index) => this.tasks[index]),
+      (cpus, id) => new SimDomain(this.arena, id, cpus, this.sliceUs, (index) => this.bySlot[index]),
     );
     this.cpus = this.domains.flatMap((domain) =>
-      domain.cpus.map((id): SimCpu => ({ id, domain, running: undefined, startedNs: 0, starts: 0 })),
+      domain.cpus.map((id) => new SimCpu(this.arena, id, domain)),
     );
   }
 
   /** attach gives a domain its worker: a function that does one batch and tells how many decisions it published. */
   attach(domain: number, turn: () => number): void {
     this.workers[domain] = turn;
+    this.tickLater(domain, turn);
+  }
+
+  private tickLater(domain: number, turn: () => number): void {
+    const { words } = this.arena;
+    const at = this.domains[domain].producer.place.domainWord;
+    const tickMs = words[at + DOMAIN.word.tickMs];
+    if (tickMs === 0) return;
+    this.at(this.nowNs + tickMs * 1e6, () => {
+      if (this.workers[domain] !== turn) return;
+      words[at + DOMAIN.word.ticks]++;
+      this.tickLater(domain, turn);
+    });
   }
 
   /** detach takes the worker away; its tasks are then scheduled here. */
@@ -77,10 +87,13 @@ export class SimKernel {
     this.workers[domain] = undefined;
   }
 
-  /** spawn adds a task, which wakes at its start time. */
+  /** spawn adds a task, which wakes at its start time. The slot left last is used first. @throws RangeError without one */
   spawn(behaviour: SimBehaviour): SimTask {
-    const task = new SimTask(this.arena, slot(this.tasks.length), behaviour, 1000 + this.tasks.length);
+    const at = this.freeSlots.pop() ?? this.bySlot.length;
+    if (at >= this.arena.nrSlots) throw new RangeError('simulation: no slot is free');
+    const task = new SimTask(this.arena, slot(at), behaviour, 1000 + this.tasks.length);
     this.tasks.push(task);
+    this.bySlot[at] = task;
     task.vtimeNs = this.domains[task.domain].clockNs;
     this.at(behaviour.startNs ?? this.nowNs, () => {
       this.wake(task, TASK_FLAG.NEW | TASK_FLAG.WAKEUP);
@@ -88,18 +101,72 @@ export class SimKernel {
     return task;
   }
 
+  /** exit ends a task, whatever it does now. */
+  exit(task: SimTask): void {
+    if (task.exited) return;
+    this.takeAway(task);
+    this.bury(task);
+  }
+
+  /** setWeight changes a task's weight, as a new nice value does. */
+  setWeight(task: SimTask, weight: number): void {
+    if (task.exited) return;
+    task.weight = weight;
+    task.setWord('weight', weight);
+    this.domains[task.domain].tell(EVENT.WEIGHT, task);
+  }
+
+  /** setAffinity changes the CPUs a task may use. One that waits is taken out and asked about again, as the kernel does. */
+  setAffinity(task: SimTask, allowedCpus: readonly number[]): void {
+    if (task.exited) return;
+    task.allowedCpus = allowedCpus;
+    const isWaiting = task.isRunnable && !this.cpus.some(({ running }) => running?.task === task);
+    const isMisplaced = this.cpus.some(({ id, running }) => running?.task === task && !task.mayUse(id));
+    if (isWaiting || isMisplaced) this.takeAway(task);
+    this.domains[task.domain].tell(EVENT.AFFINITY, task);
+    if (!isWaiting && !isMisplaced) return;
+    task.isRunnable = true;
+    task.beginWait(this.nowNs);
+    this.ask(task, 0);
+  }
+
+  /** Takes a task from its CPU, the queue, or the worker. */
+  private takeAway(task: SimTask): void {
+    const domain = this.domains[task.domain];
+    const cpu = this.cpus.find(({ running }) => running?.task === task);
+    if (cpu !== undefined) this.stop(cpu);
+    domain.remove(task);
+    if (task.owner === OWNER.ASKED) {
+      domain.tell(EVENT.DEQUEUE, task, task.word('enq'));
+      // Its wait is over: a decision about it comes too late.
+      task.setWord('enq', task.word('enq') + 1);
+      task.setOwner(OWNER.KERNEL);
+    }
+    task.isRunnable = false;
+  }
+
+  private bury(task: SimTask): void {
+    task.exited = true;
+    task.isRunnable = false;
+    this.domains[task.domain].tell(EVENT.EXIT, task);
+    this.freeSlots.push(task.slot);
+  }
+
   /** run lets virtual time pass until `untilNs`. */
   run(untilNs: number): void {
     while (this.events.length > 0 && this.events[0].atNs <= untilNs) {
       const [event] = this.events.splice(0, 1);
+      if (event.atNs > this.nowNs) this.beforeAdvance?.(event.atNs);
       this.nowNs = event.atNs;
       event.action();
       for (const domain of this.domains) this.settle(domain);
     }
+    if (untilNs > this.nowNs) this.beforeAdvance?.(untilNs);
     this.nowNs = untilNs;
   }
 
-  private at(atNs: number, action: () => void): void {
+  /** at plans something for a time that has not passed. */
+  at(atNs: number, action: () => void): void {
     let place = this.events.length;
     while (place > 0 && this.events[place - 1].atNs > atNs) place--;
     this.events.splice(place, 0, { atNs, action });
@@ -110,6 +177,7 @@ export class SimKernel {
     for (let turn = 0; turn < MAX_TURNS; turn++) {
       const published = this.workers[domain.id]?.() ?? 0;
       for (const queued of domain.drain()) if (queued.preempt) this.preempt(domain, queued);
+      for (const kicked of domain.kicked.splice(0)) this.interrupt(this.cpusOf(domain), kicked);
       for (const cpu of this.cpusOf(domain)) if (cpu.running === undefined) this.pick(cpu);
       domain.setIdle(this.cpusOf(domain).filter((cpu) => cpu.running === undefined).length);
       if (published === 0) return;
@@ -122,10 +190,12 @@ export class SimKernel {
   }
 
   private wake(task: SimTask, flags: number): void {
+    if (task.exited) return;
     const domain = this.domains[task.domain];
     task.wokenNs = this.nowNs;
+    task.isRunnable = true;
     task.execSinceWakeNs = 0;
-    task.leftNs = task.behaviour.runNs;
+    task.leftNs = task.behaviour.runNs * (task.behaviour.vary?.() ?? 1);
     task.vtimeNs = Math.max(task.vtimeNs, domain.clockNs - this.sliceUs * 1000);
     task.beginWait(this.nowNs);
     if (this.options.fastPath === true && domain.queue.length === 0) {
@@ -179,6 +249,7 @@ export class SimKernel {
     task.setWord('cpu', cpu.id);
     task.runs++;
     task.waitsNs.push(this.nowNs - task.enqueuedNs);
+    cpu.domain.tell(EVENT.RUNNING, task, cpu.id);
     cpu.domain.advanceClock(task.vtimeNs);
     this.resume(cpu, queued);
   }
@@ -186,6 +257,7 @@ export class SimKernel {
   private resume(cpu: SimCpu, queued: SimQueued): void {
     cpu.running = queued;
     cpu.startedNs = this.nowNs;
+    cpu.show();
     const start = ++cpu.starts;
     this.at(this.nowNs + Math.min(queued.sliceNs, queued.task.leftNs), () => {
       if (cpu.starts === start) this.sliceEnds(cpu, queued);
@@ -196,11 +268,13 @@ export class SimKernel {
     const { task } = queued;
     this.stop(cpu);
     if (task.leftNs <= 0) {
-      if (task.behaviour.sleepNs === undefined) {
-        task.exited = true;
+      const { sleepNs, vary } = task.behaviour;
+      if (sleepNs === undefined) {
+        this.bury(task);
         return;
       }
-      this.at(this.nowNs + task.behaviour.sleepNs, () => {
+      task.isRunnable = false;
+      this.at(this.nowNs + sleepNs * (vary?.() ?? 1), () => {
         this.wake(task, TASK_FLAG.WAKEUP);
       });
     } else if (cpu.domain.queue.length === 0) {
@@ -216,22 +290,37 @@ export class SimKernel {
     const task = cpu.running?.task;
     cpu.running = undefined;
     cpu.starts++;
-    if (task !== undefined) task.charge(this.nowNs - cpu.startedNs);
+    if (task === undefined) return;
+    task.charge(this.nowNs - cpu.startedNs);
+    cpu.startedNs = this.nowNs;
+    cpu.show();
+    cpu.domain.tell(EVENT.STOPPING, task, cpu.id);
   }
 
-  /** preempt takes the CPU with the latest deadline, if that is later, unless one is idle. */
+  /** preempt takes the CPU with the latest deadline, if that is later, unless one is idle; or the one that was decided. */
   private preempt(domain: SimDomain, queued: SimQueued): void {
+    if (queued.cpu !== LIMIT.CPU_ANY) {
+      this.interrupt(this.cpusOf(domain), queued.cpu);
+      return;
+    }
     const allowed = this.cpusOf(domain).filter((cpu) => queued.task.mayUse(cpu.id));
     if (allowed.length === 0 || allowed.some((cpu) => cpu.running === undefined)) return;
     const keyOf = (cpu: SimCpu): number => cpu.running?.keyNs ?? -Infinity;
     const latest = allowed.reduce((a, b) => (keyOf(b) > keyOf(a) ? b : a));
-    const running = latest.running;
-    if (running === undefined || running.keyNs <= queued.keyNs) return;
-    const leftNs = running.sliceNs - (this.nowNs - latest.startedNs);
+    if (keyOf(latest) <= queued.keyNs) return;
     domain.count('PREEMPTIONS');
-    domain.count('RESUMED');
-    this.stop(latest);
+    this.interrupt([latest], latest.id);
+  }
+
+  /** interrupt stops what runs on a CPU; it waits for the rest of its slice. */
+  private interrupt(cpus: readonly SimCpu[], id: number): void {
+    const cpu = cpus.find((candidate) => candidate.id === id);
+    const running = cpu?.running;
+    if (cpu === undefined || running === undefined) return;
+    const leftNs = running.sliceNs - (this.nowNs - cpu.startedNs);
+    cpu.domain.count('RESUMED');
+    this.stop(cpu);
     running.task.beginWait(this.nowNs);
-    domain.insert({ ...running, sliceNs: Math.max(leftNs, 1) });
+    cpu.domain.insert({ ...running, sliceNs: Math.max(leftNs, 1) });
   }
 }
