@@ -15,7 +15,7 @@ const ORDER_MAY_PREEMPT = ORDER_FLAG.PREEMPT;
 const WEIGHT_DEFAULT = 100;
 
 const options = z.strictObject({
-  /** Execution since its last wake-up delays a task's deadline by at most so many default slices. */
+  /** Weighted execution since its last wake-up delays a task's deadline by at most so many default slices. */
   execCapSlices: z.number().min(0).max(1000).default(100),
   /** A slice is the default slice times weight / 100, between the default divided and multiplied by this. */
   sliceSpread: z.number().min(1).max(100).default(4),
@@ -30,7 +30,10 @@ type VtimeOptions = z.output<typeof options>;
 /**
  * vtime schedules as scx_rustland does (scheds/rust/scx_rustland/src/main.rs): earliest deadline first, where
  *
- *     deadline = vtime + min(execution since wake, 100 slices) * 100 / weight
+ *     deadline = vtime + min(execution since wake * 100 / weight, 100 slices)
+ *
+ * but for the bound, which is on the weighted time here: there it is on the time itself, and of tasks that never sleep
+ * the light ones then get too little until they come to it, which takes minutes.
  *
  * vtime is a task's weighted execution time. The kernel side charges it (ran * 100 / weight) and keeps a sleeper from
  * saving up more than one slice of lag. Tasks that sleep often have run little since they woke, so they come early.
