@@ -4,6 +4,7 @@ import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { domainsCommand } from './domains.js';
 import { packageVersion } from './package-info.js';
+import { policyCommand } from './policy.js';
 import { runCommand } from './run.js';
 import { sandboxCommand } from './sandbox.js';
 
@@ -24,6 +25,7 @@ export function createProgram(): Command {
     .addCommand(domainsCommand())
     .addCommand(doctorCommand())
     .addCommand(sandboxCommand())
+    .addCommand(policyCommand())
     .addCommand(demoCommand());
   throwOnParseErrors(program);
   return program;

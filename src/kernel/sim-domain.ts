@@ -26,12 +26,16 @@ export interface SimQueued {
   readonly preempt: boolean;
 }
 
+/** SimRequests is what a worker may ask beside decisions about tasks. */
+export interface SimRequests {
+  kick(cpu: number, preempt: boolean): void;
+  wakeWorker(domain: number): void;
+}
+
 /** SimDomain is ordered by key; equal keys in order of arrival, as a vtime DSQ. */
 export class SimDomain {
   readonly queue: SimQueued[] = [];
   readonly producer: SimTaskProducer;
-  /** CPUs whose tasks the worker wants stopped. */
-  readonly kicked: number[] = [];
   private readonly consumer: SimDecisionConsumer;
   private readonly at: number;
 
@@ -41,6 +45,8 @@ export class SimDomain {
     readonly cpus: readonly number[],
     private readonly defaultSliceUs: number,
     private readonly taskOf: (slot: number) => SimTask | undefined,
+    private readonly domainOf: (id: number) => SimDomain,
+    private readonly requests: SimRequests,
   ) {
     this.producer = new SimTaskProducer(arena, id);
     this.consumer = new SimDecisionConsumer(arena, id);
@@ -55,6 +61,22 @@ export class SimDomain {
   advanceClock(vtimeNs: number): void {
     if (vtimeNs > this.clockNs)
       writeU64(this.arena.words, this.at + DOMAIN.word.clockNs, Math.floor(vtimeNs));
+  }
+
+  /** tell has the worker know of an event, if it wants to. */
+  tell(kind: number, slot: number, enq: number, generation: number): void {
+    const wanted = this.arena.words[this.at + DOMAIN.word.events];
+    if (((wanted >>> kind) & 1) === 0) return;
+    this.count(this.producer.tell(kind, slot, enq, generation) ? 'EVENTS' : 'EVENTS_LOST');
+  }
+
+  /** tickMs is how often the worker is to run at least; 0: it need not. */
+  get tickMs(): number {
+    return this.arena.words[this.at + DOMAIN.word.tickMs];
+  }
+
+  tick(): void {
+    this.arena.words[this.at + DOMAIN.word.ticks]++;
   }
 
   setIdle(count: number): void {
@@ -78,47 +100,52 @@ export class SimDomain {
     this.queue.splice(place, 0, queued);
   }
 
-  /** remove takes a task out of the queue, if it is there. */
+  private placeFor(cpu: number): number {
+    return this.queue.findIndex(
+      (queued) => queued.task.mayUse(cpu) && (queued.cpu === LIMIT.CPU_ANY || queued.cpu === cpu),
+    );
+  }
+
+  /** hasFor tells whether a task waits that this CPU may run. */
+  hasFor(cpu: number): boolean {
+    return this.placeFor(cpu) >= 0;
+  }
+
+  /** next takes the first task that this CPU may run. */
+  next(cpu: number): SimQueued | undefined {
+    const place = this.placeFor(cpu);
+    return place < 0 ? undefined : this.queue.splice(place, 1)[0];
+  }
+
+  /** remove takes a task that waits no longer out of the queue. */
   remove(task: SimTask): void {
     const place = this.queue.findIndex((queued) => queued.task === task);
     if (place >= 0) this.queue.splice(place, 1);
   }
 
-  /** tell tells the worker of an event, if its policy wants to know. */
-  tell(kind: number, task: SimTask, enq = 0): void {
-    if (((this.arena.words[this.at + DOMAIN.word.events] >>> kind) & 1) === 0) return;
-    const isTold = this.producer.pushEvent(kind, task.slot, enq, task.word('generation'));
-    this.count(isTold ? 'EVENTS' : 'EVENTS_LOST');
-  }
-
-  /** next takes the first task that this CPU may run. */
-  next(cpu: number): SimQueued | undefined {
-    const place = this.queue.findIndex(
-      (queued) => queued.task.mayUse(cpu) && (queued.cpu === LIMIT.CPU_ANY || queued.cpu === cpu),
-    );
-    return place < 0 ? undefined : this.queue.splice(place, 1)[0];
-  }
-
-  /** drain applies all waiting decisions; what was accepted is in the queue afterwards, and returned. */
+  /** drain applies all waiting decisions; what was accepted is in a queue afterwards, this one's returned. */
   drain(): SimQueued[] {
     const accepted: SimQueued[] = [];
-    while (this.consumer.take()) {
-      const queued = this.accept();
-      if (queued === undefined) continue;
-      this.count('DECIDED');
-      this.insert(queued);
-      accepted.push(queued);
+    const { consumer } = this;
+    while (consumer.take()) {
+      const { slot, cpu, flags } = consumer;
+      if ((flags & DECISION_FLAG.WAKE_WORKER) !== 0) this.requests.wakeWorker(slot);
+      else if ((flags & DECISION_FLAG.KICK) !== 0) this.kick(cpu, (flags & DECISION_FLAG.PREEMPT) !== 0);
+      else {
+        const queued = this.accept();
+        if (queued !== undefined) accepted.push(queued);
+      }
     }
     return accepted;
   }
 
+  private kick(cpu: number, preempt: boolean): void {
+    if (this.cpus.includes(cpu)) this.requests.kick(cpu, preempt);
+    else this.count('BAD_CPU');
+  }
+
   private accept(): SimQueued | undefined {
     const { consumer } = this;
-    if ((consumer.flags & (DECISION_FLAG.KICK | DECISION_FLAG.WAKE_WORKER)) !== 0) {
-      // An idle CPU looks for work anyway.
-      if ((consumer.flags & DECISION_FLAG.PREEMPT) !== 0) this.kicked.push(consumer.cpu);
-      return undefined;
-    }
     const slot = consumer.slot >>> 0;
     const task = slot < this.arena.nrSlots ? this.taskOf(slot) : undefined;
     if (task?.word('generation') !== consumer.generation) {
@@ -129,19 +156,39 @@ export class SimDomain {
       this.count('GONE');
       return undefined;
     }
-    if (task.owner !== OWNER.ASKED || task.word('enq') !== consumer.enq >>> 0 || task.domain !== this.id) {
+    if (task.owner !== OWNER.ASKED || task.word('enq') !== consumer.enq >>> 0) {
       this.count('STALE');
       return undefined;
     }
-    const isNear = (consumer.flags & DECISION_FLAG.NEAR) !== 0;
-    const cpu = isNear ? LIMIT.CPU_ANY : this.checkCpu(task, consumer.cpu);
+    if (task.domain !== this.id && !this.cpus.some((cpu) => task.mayUse(cpu))) {
+      this.count('FOREIGN');
+      const home = this.domainOf(task.domain);
+      home.insert(home.decided(task, consumer));
+      return undefined;
+    }
+    if (task.domain !== this.id) {
+      this.count('HANDED');
+      task.moveTo(this.id, this.domainOf(task.domain).clockNs, this.clockNs);
+    }
+    this.count('DECIDED');
+    const queued = this.decided(task, consumer);
+    this.insert(queued);
+    return queued;
+  }
+
+  private decided(task: SimTask, consumer: SimDecisionConsumer): SimQueued {
+    const { flags } = consumer;
+    const asked = this.checkCpu(task, consumer.cpu);
     const sliceUs = clampSlice(consumer.sliceUs, this.defaultSliceUs);
     if (consumer.sliceUs !== 0 && sliceUs !== consumer.sliceUs >>> 0) this.count('SLICE_CLAMPED');
     const keyNs = clampKey(consumer.key[0], this.clockNs);
     if (keyNs !== consumer.key[0]) this.count('KEY_CLAMPED');
     task.setOwner(OWNER.DECIDED);
     task.execSinceDecisionNs = 0;
-    const preempt = (consumer.flags & DECISION_FLAG.PREEMPT) !== 0;
+    task.wakes = 0;
+    task.keepsKey = (flags & DECISION_FLAG.KEEP_KEY) !== 0;
+    const cpu = (flags & DECISION_FLAG.NEAR) !== 0 ? LIMIT.CPU_ANY : asked;
+    const preempt = (flags & DECISION_FLAG.PREEMPT) !== 0;
     return { task, keyNs, sliceNs: sliceUs * 1000, cpu, preempt };
   }
 

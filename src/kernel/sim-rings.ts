@@ -40,15 +40,14 @@ export class SimTaskProducer {
     return true;
   }
 
-  /** pushEvent writes an event (EVENT) about a slot; what `enq` is depends on the kind. False when the ring is full. */
-  pushEvent(kind: number, slot: Slot, enq: number, generation: number): boolean {
+  /** tell pushes an event (EVENT); false when the ring is full. */
+  tell(kind: number, slot: number, enq: number, generation: number): boolean {
     if (!this.reserve()) return false;
-    const { words, position } = this;
-    const entry = this.entryWord(position);
-    words[entry + ENTRY.slot] = slot;
-    words[entry + ENTRY.enq] = enq;
-    words[entry + ENTRY.generation] = (generation & 0xffff) | (kind << 24);
-    this.commit(position);
+    const entry = this.entryWord(this.position);
+    this.words[entry + ENTRY.slot] = slot;
+    this.words[entry + ENTRY.enq] = enq;
+    this.words[entry + ENTRY.generation] = (generation & 0xffff) | (kind << 24);
+    this.commit(this.position);
     return true;
   }
 

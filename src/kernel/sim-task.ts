@@ -28,16 +28,21 @@ export class SimTask {
   leftNs: number;
   enqueuedNs = 0;
   wokenNs = 0;
-  /** Order left over from a preemption, and the slice with it. */
-  keyNs = 0;
-  sliceLeftNs = 0;
+  startedNs = 0;
+  stoppedNs = 0;
+  sleptNs = 0;
+  wakes = 0;
   /** Which standing order it used last, how often, and when that ends. */
   orderSerial = 0;
   orderWakes = 0;
-  asked = false;
+  /** What its last decision said. */
+  keepsKey = false;
   exited = false;
-  /** It runs or waits for a CPU. */
-  isRunnable = false;
+  private runnable = false;
+  /** The domain whose clock its virtual time is in. */
+  domain: number;
+  weight: number;
+  private allowedCpus: readonly number[] | undefined;
 
   /** Totals. */
   cpuNs = 0;
@@ -45,8 +50,6 @@ export class SimTask {
   readonly waitsNs: number[] = [];
 
   readonly name: string;
-  weight: number;
-  allowedCpus: readonly number[] | undefined;
   private readonly at: number;
 
   constructor(
@@ -57,6 +60,7 @@ export class SimTask {
   ) {
     this.name = behaviour.name ?? `task${slot}`;
     this.weight = behaviour.weight ?? 100;
+    this.domain = behaviour.domain ?? 0;
     this.allowedCpus = behaviour.allowedCpus;
     this.leftNs = behaviour.runNs;
     this.at = arena.slotsWord + slot * SLOT.words;
@@ -65,16 +69,13 @@ export class SimTask {
     this.setWord('pid', pid);
     this.setWord('tgid', pid);
     this.setWord('weight', this.weight);
-    this.setWord('domain', behaviour.domain ?? 0);
+    this.setWord('domain', this.domain);
+    this.setRunnable(0);
     this.setWord('numaNode', 0xffffffff);
     arena.words[this.at + SLOT.word.order] = 0;
     const comm = Buffer.from(arena.words.buffer, this.at * 4 + SLOT.byte.comm, 16);
     comm.fill(0).write(this.name.slice(0, 15));
     this.setOwner(OWNER.KERNEL);
-  }
-
-  get domain(): number {
-    return this.behaviour.domain ?? 0;
   }
 
   word(field: keyof typeof SLOT.word): number {
@@ -97,6 +98,35 @@ export class SimTask {
     return this.allowedCpus?.includes(cpu) ?? true;
   }
 
+  /** allow sets the CPUs it may use, and shows the domains they are in. */
+  allow(cpus: readonly number[] | undefined, domains: readonly { readonly cpus: readonly number[] }[]): void {
+    this.allowedCpus = cpus;
+    domains.forEach((domain, id) => {
+      const at = this.at + SLOT.word.allowedDomains + (id >> 5);
+      const bit = 1 << (id & 31);
+      if (domain.cpus.some((cpu) => this.mayUse(cpu))) this.arena.words[at] |= bit;
+      else this.arena.words[at] &= ~bit;
+    });
+  }
+
+  /** moveTo brings it into another domain: it keeps its lag, not its virtual time. */
+  moveTo(domain: number, fromClockNs: number, toClockNs: number): void {
+    this.domain = domain;
+    this.vtimeNs = Math.max(0, toClockNs + this.vtimeNs - fromClockNs);
+    this.setWord('domain', domain);
+  }
+
+  /** It runs or wants to. */
+  get isRunnable(): boolean {
+    return this.runnable;
+  }
+
+  /** setRunnable shows since when it wants to run or runs; 0: it sleeps. */
+  setRunnable(sinceNs: number): void {
+    this.runnable = sinceNs !== 0;
+    writeU64(this.arena.words, this.at + SLOT.word.runnableSinceNs, sinceNs);
+  }
+
   /** beginWait opens a new wait: the enqueue count names it from now on. */
   beginWait(nowNs: number): void {
     this.enqueuedNs = nowNs;
@@ -109,6 +139,11 @@ export class SimTask {
     writeU64(words, this.at + SLOT.word.vtimeNs, Math.max(0, Math.floor(this.vtimeNs)));
     writeU64(words, this.at + SLOT.word.execSinceWakeNs, this.execSinceWakeNs);
     writeU64(words, this.at + SLOT.word.execSinceDecisionNs, this.execSinceDecisionNs);
+    writeU64(words, this.at + SLOT.word.startedNs, this.startedNs);
+    writeU64(words, this.at + SLOT.word.stoppedNs, this.stoppedNs);
+    writeU64(words, this.at + SLOT.word.sleepNs, this.sleptNs);
+    this.setWord('wakes', this.wakes);
+    this.setWord('weight', this.weight);
     writeU64(words, this.at + SLOT.word.enqueuedNs, this.enqueuedNs);
     writeU64(words, this.at + SLOT.word.wokenNs, this.wokenNs);
   }
@@ -122,8 +157,8 @@ export class SimTask {
     this.vtimeNs += (ranNs * 100) / this.weight;
   }
 
-  /** deadlineNs is the kernel side's own order: vtime + min(execution since wake, cap), weighted. */
+  /** deadlineNs is the kernel side's own order: vtime + min(weighted execution since wake, cap). */
   deadlineNs(execCapNs: number): number {
-    return Math.floor(this.vtimeNs + (Math.min(this.execSinceWakeNs, execCapNs) * 100) / this.weight);
+    return Math.floor(this.vtimeNs + Math.min((this.execSinceWakeNs * 100) / this.weight, execCapNs));
   }
 }

@@ -5,8 +5,8 @@
  * A worker's turn takes no time here. It gets one after every event, as a parked worker would.
  */
 import type { Arena } from '../shm/arena.js';
-import { DOMAIN, EVENT, LIMIT, OWNER, TASK_FLAG } from '../shm/layout.generated.js';
-import { slot } from '../shm/slot.js';
+import { EVENT, LIMIT, OWNER, TASK_FLAG } from '../shm/layout.generated.js';
+import { type Slot, slot } from '../shm/slot.js';
 import { SimCpu } from './sim-cpu.js';
 import { SimDomain, type SimQueued } from './sim-domain.js';
 import { setUpSimMemory } from './sim-memory.js';
@@ -32,18 +32,22 @@ interface SimEvent {
 
 /** Turns a worker may take after one event; more means that it and the kernel chase each other. */
 const MAX_TURNS = 10_000;
+/** Less of a slice than this is not worth giving back. */
+const SLICE_REST_MIN_NS = 50_000;
+const EXEC_CAP_SLICES = 100;
 
 export class SimKernel {
   readonly arena: Arena;
   readonly domains: readonly SimDomain[];
-  /** All there ever were. */
+  /** All there have been, in order of their coming. */
   readonly tasks: SimTask[] = [];
-  readonly cpus: readonly SimCpu[];
   nowNs = 0;
-  /** Called before time moves on from `nowNs`, for those who watch. */
+  /** Called before time moves on, for those who watch. */
   beforeAdvance: ((untilNs: number) => void) | undefined;
-  private readonly bySlot: SimTask[] = [];
-  private readonly freeSlots: number[] = [];
+  private readonly bySlot: (SimTask | undefined)[] = [];
+  private readonly freeSlots: Slot[] = [];
+  private readonly nextTickNs: (number | undefined)[] = [];
+  readonly cpus: readonly SimCpu[];
   private readonly events: SimEvent[] = [];
   private readonly workers: ((() => number) | undefined)[] = [];
   private readonly sliceUs: number;
@@ -57,29 +61,24 @@ export class SimKernel {
       decisionRingSize: options.decisionRingSize ?? 256,
     });
     this.domains = options.domains.map(
-      (cpus, id) => new SimDomain(this.arena, id, cpus, this.sliceUs, (index) => this.bySlot[index]),
+      (cpus, id) =>
+        new SimDomain(
+          this.arena,
+          id,
+          cpus,
+          this.sliceUs,
+          (index) => this.bySlot[index],
+          (other) => this.domains[other],
+          { kick: (cpu, preempt) => void (preempt && this.interrupt(cpu)), wakeWorker: () => undefined },
+        ),
     );
-    this.cpus = this.domains.flatMap((domain) =>
-      domain.cpus.map((id) => new SimCpu(this.arena, id, domain)),
-    );
+    this.cpus = this.domains.flatMap((domain) => domain.cpus.map((id) => new SimCpu(this.arena, id, domain)));
+    for (const cpu of this.cpus) cpu.idles();
   }
 
   /** attach gives a domain its worker: a function that does one batch and tells how many decisions it published. */
   attach(domain: number, turn: () => number): void {
     this.workers[domain] = turn;
-    this.tickLater(domain, turn);
-  }
-
-  private tickLater(domain: number, turn: () => number): void {
-    const { words } = this.arena;
-    const at = this.domains[domain].producer.place.domainWord;
-    const tickMs = words[at + DOMAIN.word.tickMs];
-    if (tickMs === 0) return;
-    this.at(this.nowNs + tickMs * 1e6, () => {
-      if (this.workers[domain] !== turn) return;
-      words[at + DOMAIN.word.ticks]++;
-      this.tickLater(domain, turn);
-    });
   }
 
   /** detach takes the worker away; its tasks are then scheduled here. */
@@ -87,13 +86,13 @@ export class SimKernel {
     this.workers[domain] = undefined;
   }
 
-  /** spawn adds a task, which wakes at its start time. The slot left last is used first. @throws RangeError without one */
+  /** spawn adds a task, which wakes at its start time. Slots of tasks that are gone are used again. */
   spawn(behaviour: SimBehaviour): SimTask {
-    const at = this.freeSlots.pop() ?? this.bySlot.length;
-    if (at >= this.arena.nrSlots) throw new RangeError('simulation: no slot is free');
-    const task = new SimTask(this.arena, slot(at), behaviour, 1000 + this.tasks.length);
+    const place = this.freeSlots.pop() ?? slot(this.bySlot.length);
+    const task = new SimTask(this.arena, place, behaviour, 1000 + this.tasks.length);
+    task.allow(behaviour.allowedCpus, this.domains);
+    this.bySlot[place] = task;
     this.tasks.push(task);
-    this.bySlot[at] = task;
     task.vtimeNs = this.domains[task.domain].clockNs;
     this.at(behaviour.startNs ?? this.nowNs, () => {
       this.wake(task, TASK_FLAG.NEW | TASK_FLAG.WAKEUP);
@@ -101,54 +100,59 @@ export class SimKernel {
     return task;
   }
 
-  /** exit ends a task, whatever it does now. */
-  exit(task: SimTask): void {
+  /** kill ends a task wherever it is. */
+  kill(task: SimTask): void {
     if (task.exited) return;
-    this.takeAway(task);
-    this.bury(task);
+    const cpu = this.cpus.find(({ running }) => running?.task === task);
+    if (cpu !== undefined) this.stop(cpu);
+    this.dequeue(task);
+    this.exit(task);
   }
 
-  /** setWeight changes a task's weight, as a new nice value does. */
+  /** setWeight is what renice does. */
   setWeight(task: SimTask, weight: number): void {
-    if (task.exited) return;
     task.weight = weight;
     task.setWord('weight', weight);
-    this.domains[task.domain].tell(EVENT.WEIGHT, task);
+    this.tell(task, EVENT.WEIGHT, task.word('enq'));
   }
 
-  /** setAffinity changes the CPUs a task may use. One that waits is taken out and asked about again, as the kernel does. */
+  /** setAffinity is what taskset does: a task that waits, or runs where it may not any more, is taken out and enqueued again. */
   setAffinity(task: SimTask, allowedCpus: readonly number[]): void {
     if (task.exited) return;
-    task.allowedCpus = allowedCpus;
-    const isWaiting = task.isRunnable && !this.cpus.some(({ running }) => running?.task === task);
-    const isMisplaced = this.cpus.some(({ id, running }) => running?.task === task && !task.mayUse(id));
-    if (isWaiting || isMisplaced) this.takeAway(task);
-    this.domains[task.domain].tell(EVENT.AFFINITY, task);
-    if (!isWaiting && !isMisplaced) return;
-    task.isRunnable = true;
+    task.allow(allowedCpus, this.domains);
+    const cpu = this.cpus.find(({ id, running }) => running?.task === task && !task.mayUse(id));
+    if (cpu !== undefined) this.stop(cpu);
+    const waits = this.dequeue(task) || cpu !== undefined;
+    this.tell(task, EVENT.AFFINITY, task.word('enq'));
+    if (!waits) return;
     task.beginWait(this.nowNs);
     this.ask(task, 0);
   }
 
-  /** Takes a task from its CPU, the queue, or the worker. */
-  private takeAway(task: SimTask): void {
+  /** dequeue takes a task that waits out of wherever it does, and tells whether it did. */
+  private dequeue(task: SimTask): boolean {
+    const { owner } = task;
+    const enq = task.word('enq');
     const domain = this.domains[task.domain];
-    const cpu = this.cpus.find(({ running }) => running?.task === task);
-    if (cpu !== undefined) this.stop(cpu);
+    const isQueued = domain.queue.some((queued) => queued.task === task);
+    if (owner !== OWNER.ASKED && !isQueued) return false;
     domain.remove(task);
-    if (task.owner === OWNER.ASKED) {
-      domain.tell(EVENT.DEQUEUE, task, task.word('enq'));
-      // Its wait is over: a decision about it comes too late.
-      task.setWord('enq', task.word('enq') + 1);
-      task.setOwner(OWNER.KERNEL);
-    }
-    task.isRunnable = false;
+    // Nothing is meant for this wait any more.
+    task.beginWait(task.enqueuedNs);
+    task.setOwner(OWNER.KERNEL);
+    if (owner === OWNER.ASKED) this.tell(task, EVENT.DEQUEUE, enq);
+    return true;
   }
 
-  private bury(task: SimTask): void {
+  private tell(task: SimTask, kind: number, enq: number): void {
+    if (!task.exited) this.domains[task.domain].tell(kind, task.slot, enq, task.word('generation'));
+  }
+
+  private exit(task: SimTask): void {
+    this.tell(task, EVENT.EXIT, task.word('enq'));
     task.exited = true;
-    task.isRunnable = false;
-    this.domains[task.domain].tell(EVENT.EXIT, task);
+    task.setRunnable(0);
+    task.setOwner(OWNER.FREE);
     this.freeSlots.push(task.slot);
   }
 
@@ -156,31 +160,61 @@ export class SimKernel {
   run(untilNs: number): void {
     while (this.events.length > 0 && this.events[0].atNs <= untilNs) {
       const [event] = this.events.splice(0, 1);
-      if (event.atNs > this.nowNs) this.beforeAdvance?.(event.atNs);
-      this.nowNs = event.atNs;
+      this.advance(event.atNs);
       event.action();
-      for (const domain of this.domains) this.settle(domain);
+      this.settleAll();
     }
+    this.advance(untilNs);
+    // So that totals are those of now.
+    for (const cpu of this.cpus) this.charge(cpu);
+  }
+
+  private advance(untilNs: number): void {
     if (untilNs > this.nowNs) this.beforeAdvance?.(untilNs);
     this.nowNs = untilNs;
   }
 
-  /** at plans something for a time that has not passed. */
-  at(atNs: number, action: () => void): void {
+  /** at plans something. Times are whole nanoseconds, so that every step moves the clock. */
+  at(timeNs: number, action: () => void): void {
+    const atNs = Math.ceil(timeNs);
     let place = this.events.length;
     while (place > 0 && this.events[place - 1].atNs > atNs) place--;
     this.events.splice(place, 0, { atNs, action });
   }
 
-  /** settle gives the worker its turns and fills idle CPUs, until nothing changes. */
-  private settle(domain: SimDomain): void {
+  /** What one domain's worker hands over is another's to decide. */
+  private settleAll(): void {
+    let published = 0;
+    do {
+      published = 0;
+      for (const domain of this.domains) published += this.settle(domain);
+    } while (published > 0 && this.domains.length > 1);
+    for (const domain of this.domains) this.setTick(domain);
+  }
+
+  /** A worker that wants to run now and then gets a turn, also while nothing happens. */
+  private setTick(domain: SimDomain): void {
+    const { tickMs, id } = domain;
+    if (tickMs === 0 || this.nextTickNs[id] !== undefined) return;
+    this.nextTickNs[id] = this.nowNs + tickMs * 1e6;
+    this.at(this.nextTickNs[id], () => {
+      this.nextTickNs[id] = undefined;
+      domain.tick();
+    });
+  }
+
+  /** settle gives the worker its turns and fills idle CPUs, until nothing changes, and tells how much was published. */
+  private settle(domain: SimDomain): number {
+    let total = 0;
     for (let turn = 0; turn < MAX_TURNS; turn++) {
       const published = this.workers[domain.id]?.() ?? 0;
       for (const queued of domain.drain()) if (queued.preempt) this.preempt(domain, queued);
-      for (const kicked of domain.kicked.splice(0)) this.interrupt(this.cpusOf(domain), kicked);
       for (const cpu of this.cpusOf(domain)) if (cpu.running === undefined) this.pick(cpu);
-      domain.setIdle(this.cpusOf(domain).filter((cpu) => cpu.running === undefined).length);
-      if (published === 0) return;
+      const idle = this.cpusOf(domain).filter((cpu) => cpu.running === undefined);
+      for (const cpu of idle) cpu.idles();
+      domain.setIdle(idle.length);
+      total += published;
+      if (published === 0) return total;
     }
     throw new Error(`simulation: domain ${domain.id} does not settle`);
   }
@@ -193,9 +227,12 @@ export class SimKernel {
     if (task.exited) return;
     const domain = this.domains[task.domain];
     task.wokenNs = this.nowNs;
-    task.isRunnable = true;
+    task.sleptNs = task.stoppedNs === 0 ? 0 : this.nowNs - task.stoppedNs;
+    task.wakes++;
+    // 0 would say that it sleeps.
+    task.setRunnable(Math.max(this.nowNs, 1));
     task.execSinceWakeNs = 0;
-    task.leftNs = task.behaviour.runNs * (task.behaviour.vary?.() ?? 1);
+    task.leftNs = Math.ceil(task.behaviour.runNs * (task.behaviour.vary?.() ?? 1));
     task.vtimeNs = Math.max(task.vtimeNs, domain.clockNs - this.sliceUs * 1000);
     task.beginWait(this.nowNs);
     if (this.options.fastPath === true && domain.queue.length === 0) {
@@ -234,7 +271,7 @@ export class SimKernel {
 
   private inKernel(task: SimTask): SimQueued {
     const sliceNs = this.sliceUs * 1000;
-    const keyNs = task.deadlineNs(100 * sliceNs);
+    const keyNs = task.deadlineNs(EXEC_CAP_SLICES * sliceNs);
     return { task, keyNs, sliceNs, cpu: LIMIT.CPU_ANY, preempt: false };
   }
 
@@ -249,78 +286,104 @@ export class SimKernel {
     task.setWord('cpu', cpu.id);
     task.runs++;
     task.waitsNs.push(this.nowNs - task.enqueuedNs);
-    cpu.domain.tell(EVENT.RUNNING, task, cpu.id);
+    task.startedNs = this.nowNs;
     cpu.domain.advanceClock(task.vtimeNs);
     this.resume(cpu, queued);
+    this.tell(task, EVENT.RUNNING, cpu.id);
   }
 
   private resume(cpu: SimCpu, queued: SimQueued): void {
     cpu.running = queued;
     cpu.startedNs = this.nowNs;
+    cpu.chargedNs = this.nowNs;
     cpu.show();
+    this.extend(cpu, queued);
+  }
+
+  /** extend gives what runs a slice from now on. */
+  private extend(cpu: SimCpu, queued: SimQueued): void {
     const start = ++cpu.starts;
-    this.at(this.nowNs + Math.min(queued.sliceNs, queued.task.leftNs), () => {
+    cpu.sliceEndsNs = this.nowNs + queued.sliceNs;
+    this.at(Math.min(cpu.sliceEndsNs, this.nowNs + queued.task.leftNs), () => {
       if (cpu.starts === start) this.sliceEnds(cpu, queued);
     });
   }
 
   private sliceEnds(cpu: SimCpu, queued: SimQueued): void {
     const { task } = queued;
-    this.stop(cpu);
-    if (task.leftNs <= 0) {
-      const { sleepNs, vary } = task.behaviour;
-      if (sleepNs === undefined) {
-        this.bury(task);
-        return;
-      }
-      task.isRunnable = false;
-      this.at(this.nowNs + sleepNs * (vary?.() ?? 1), () => {
-        this.wake(task, TASK_FLAG.WAKEUP);
-      });
-    } else if (cpu.domain.queue.length === 0) {
+    this.charge(cpu);
+    const goesOn = task.leftNs > 0;
+    if (goesOn && !this.isWanted(cpu)) {
       cpu.domain.count('REFILL');
-      this.resume(cpu, { ...queued, sliceNs: this.sliceUs * 1000 });
-    } else {
+      this.extend(cpu, { ...queued, sliceNs: this.sliceUs * 1000 });
+      return;
+    }
+    this.stop(cpu);
+    if (goesOn) {
+      this.pick(cpu);
       task.beginWait(this.nowNs);
       this.ask(task, 0);
+      return;
     }
+    const { sleepNs, vary } = task.behaviour;
+    if (sleepNs === undefined) {
+      this.exit(task);
+      return;
+    }
+    task.setRunnable(0);
+    this.at(this.nowNs + sleepNs * (vary?.() ?? 1), () => {
+      this.wake(task, TASK_FLAG.WAKEUP);
+    });
+  }
+
+  private isWanted(cpu: SimCpu): boolean {
+    return cpu.domain.hasFor(cpu.id);
+  }
+
+  /** interrupt is a kick that preempts: the CPU takes what is first, and what ran goes on later with the rest of its slice. */
+  private interrupt(id: number): void {
+    const cpu = this.cpus.find((other) => other.id === id);
+    const queued = cpu?.running;
+    if (cpu === undefined || queued === undefined || !this.isWanted(cpu)) return;
+    const { task } = queued;
+    const { domain } = cpu;
+    const restNs = cpu.sliceEndsNs - this.nowNs;
+    this.stop(cpu);
+    this.pick(cpu);
+    task.beginWait(this.nowNs);
+    if (restNs <= SLICE_REST_MIN_NS) {
+      this.ask(task, 0);
+      return;
+    }
+    domain.count('RESUMED');
+    const capNs = EXEC_CAP_SLICES * this.sliceUs * 1000;
+    const keyNs = task.keepsKey ? queued.keyNs : task.deadlineNs(capNs);
+    domain.insert({ ...queued, keyNs, sliceNs: restNs });
   }
 
   private stop(cpu: SimCpu): void {
     const task = cpu.running?.task;
+    if (task === undefined) return;
+    this.charge(cpu);
+    task.stoppedNs = this.nowNs;
     cpu.running = undefined;
     cpu.starts++;
-    if (task === undefined) return;
-    task.charge(this.nowNs - cpu.startedNs);
-    cpu.startedNs = this.nowNs;
     cpu.show();
-    cpu.domain.tell(EVENT.STOPPING, task, cpu.id);
+    this.tell(task, EVENT.STOPPING, cpu.id);
   }
 
-  /** preempt takes the CPU with the latest deadline, if that is later, unless one is idle; or the one that was decided. */
+  private charge(cpu: SimCpu): void {
+    cpu.running?.task.charge(this.nowNs - cpu.chargedNs);
+    cpu.chargedNs = this.nowNs;
+  }
+
+  /** preempt takes the CPU with the latest deadline, if that is later, unless one is idle. */
   private preempt(domain: SimDomain, queued: SimQueued): void {
-    if (queued.cpu !== LIMIT.CPU_ANY) {
-      this.interrupt(this.cpusOf(domain), queued.cpu);
-      return;
-    }
     const allowed = this.cpusOf(domain).filter((cpu) => queued.task.mayUse(cpu.id));
     if (allowed.length === 0 || allowed.some((cpu) => cpu.running === undefined)) return;
-    const keyOf = (cpu: SimCpu): number => cpu.running?.keyNs ?? -Infinity;
-    const latest = allowed.reduce((a, b) => (keyOf(b) > keyOf(a) ? b : a));
-    if (keyOf(latest) <= queued.keyNs) return;
+    const latest = allowed.reduce((a, b) => (b.keyAt(this.nowNs) > a.keyAt(this.nowNs) ? b : a));
+    if (latest.keyAt(this.nowNs) <= queued.keyNs) return;
     domain.count('PREEMPTIONS');
-    this.interrupt([latest], latest.id);
-  }
-
-  /** interrupt stops what runs on a CPU; it waits for the rest of its slice. */
-  private interrupt(cpus: readonly SimCpu[], id: number): void {
-    const cpu = cpus.find((candidate) => candidate.id === id);
-    const running = cpu?.running;
-    if (cpu === undefined || running === undefined) return;
-    const leftNs = running.sliceNs - (this.nowNs - cpu.startedNs);
-    cpu.domain.count('RESUMED');
-    this.stop(cpu);
-    running.task.beginWait(this.nowNs);
-    cpu.domain.insert({ ...running, sliceNs: Math.max(leftNs, 1) });
+    this.interrupt(latest.id);
   }
 }
