@@ -3,10 +3,13 @@ import type { Subject } from '../../conformance/check.js';
 import type { Report } from '../../conformance/run.js';
 import { loadPolicy } from '../../policy/load.js';
 import { parseOptions } from '../../policy/policy.js';
+import { SandboxError } from '../../sandbox/errors.js';
 import { EXIT, UserError } from '../errors.js';
+import { userError } from '../sandbox.js';
 
 interface TestFlags {
   readonly sandbox?: true;
+  readonly properties?: true;
   readonly seed: number;
   readonly json?: true;
   readonly policyOption?: readonly string[];
@@ -18,6 +21,7 @@ export function testCommand(): Command {
     .description('try a policy on what every policy must do: on a simulated kernel, or a real one in QEMU')
     .argument('<policy>', "a built-in policy's name, or the path of a module")
     .option('--sandbox', 'with real tasks on a real kernel in QEMU; takes some minutes')
+    .option('--properties', 'with --sandbox: also what a good policy for everything does, but not each must')
     .option('--seed <n>', 'of the random workloads', wholeNumber, 1)
     .option('--json', 'print one JSON line for each check')
     .option('--policy-option <key=value>', 'an option of the policy; may be given again', collect)
@@ -36,7 +40,12 @@ async function test(name: string, flags: TestFlags): Promise<number> {
   };
   if (flags.sandbox === true) {
     const { runInGuest } = await import('../../conformance/guest/host.js');
-    await runInGuest({ policy: name, options: flags.policyOption ?? [], subject, note });
+    const options = flags.policyOption ?? [];
+    await runInGuest({ policy: name, options, subject, note, properties: flags.properties === true }).catch(
+      (error: unknown) => {
+        throw error instanceof SandboxError ? userError(error) : error;
+      },
+    );
   } else {
     const { CONFORMANCE, runCheck } = await import('../../conformance/run.js');
     for (const check of CONFORMANCE) note(runCheck(check, subject));
