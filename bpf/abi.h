@@ -191,7 +191,7 @@ struct nl_order {
 	__u32 flags; /* enum nl_order_flag */
 	__u32 lag_us; /* on wake: vtime at least the domain clock less this */
 	__u32 offset_us; /* added to the deadline */
-	__u32 exec_cap_us; /* deadline = vtime + min(execution since wake, this), weighted */
+	__u32 exec_cap_us; /* deadline = vtime + min(weighted execution since wake, this) */
 	__u32 slice_us;
 	__u16 cpu; /* this CPU, or NL_CPU_ANY */
 	__u16 reserved16;

@@ -102,14 +102,15 @@ static __always_inline void queue_cpu(struct task_struct *p, struct task *tc, s3
 	dsq_insert_vtime(p, DSQ_CPU(cpu), slice, key);
 }
 
-/* The in-kernel deadline: vtime, plus execution since wake up to a bound. */
+/*
+ * The in-kernel deadline: vtime, plus weighted execution since wake up to a bound. The bound is on the weighted time, so
+ * that tasks of all weights that never sleep come to it at one virtual time, and keep their shares meanwhile.
+ */
 static __always_inline u64 kernel_key(struct task *tc, u64 cap)
 {
-	u64 exec = tc->exec_since_wake;
+	u64 exec = tc->exec_since_wake * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
 
-	if (exec > cap)
-		exec = cap;
-	return tc->vtime + exec * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+	return tc->vtime + (exec > cap ? cap : exec);
 }
 
 /*

@@ -89,7 +89,8 @@ function accelOf(flags: SandboxFlags): Accel {
   return flags.kvm === true ? 'kvm' : 'emulated';
 }
 
-function userError(error: SandboxError): UserError {
+/** userError says what a user can make of it. */
+export function userError(error: SandboxError): UserError {
   const consoleLines = error.consoleTail.trim();
   const tail = consoleLines === '' ? '' : `\nThe last lines of the machine's console:\n${consoleLines}`;
   return new UserError(`sandbox: ${error.message}${tail}`, exitCodeOf(error), { cause: error });

@@ -11,6 +11,8 @@ export interface SimBehaviour {
   readonly domain?: number;
   /** Infinity never sleeps. */
   readonly runNs: number;
+  /** Both times are multiplied with what this returns, anew each time; 1 without it. */
+  readonly vary?: () => number;
   readonly sleepNs?: number;
   /** When it wakes for the first time. */
   readonly startNs?: number;
@@ -36,6 +38,7 @@ export class SimTask {
   /** What its last decision said. */
   keepsKey = false;
   exited = false;
+  private runnable = false;
   /** The domain whose clock its virtual time is in. */
   domain: number;
   weight: number;
@@ -113,8 +116,14 @@ export class SimTask {
     this.setWord('domain', domain);
   }
 
+  /** It runs or wants to. */
+  get isRunnable(): boolean {
+    return this.runnable;
+  }
+
   /** setRunnable shows since when it wants to run or runs; 0: it sleeps. */
   setRunnable(sinceNs: number): void {
+    this.runnable = sinceNs !== 0;
     writeU64(this.arena.words, this.at + SLOT.word.runnableSinceNs, sinceNs);
   }
 
@@ -148,8 +157,8 @@ export class SimTask {
     this.vtimeNs += (ranNs * 100) / this.weight;
   }
 
-  /** deadlineNs is the kernel side's own order: vtime + min(execution since wake, cap), weighted. */
+  /** deadlineNs is the kernel side's own order: vtime + min(weighted execution since wake, cap). */
   deadlineNs(execCapNs: number): number {
-    return Math.floor(this.vtimeNs + (Math.min(this.execSinceWakeNs, execCapNs) * 100) / this.weight);
+    return Math.floor(this.vtimeNs + Math.min((this.execSinceWakeNs * 100) / this.weight, execCapNs));
   }
 }

@@ -42,10 +42,12 @@ export class SimKernel {
   /** All there have been, in order of their coming. */
   readonly tasks: SimTask[] = [];
   nowNs = 0;
+  /** Called before time moves on, for those who watch. */
+  beforeAdvance: ((untilNs: number) => void) | undefined;
   private readonly bySlot: (SimTask | undefined)[] = [];
   private readonly freeSlots: Slot[] = [];
   private readonly nextTickNs: (number | undefined)[] = [];
-  private readonly cpus: SimCpu[];
+  readonly cpus: readonly SimCpu[];
   private readonly events: SimEvent[] = [];
   private readonly workers: ((() => number) | undefined)[] = [];
   private readonly sliceUs: number;
@@ -114,10 +116,13 @@ export class SimKernel {
     this.tell(task, EVENT.WEIGHT, task.word('enq'));
   }
 
-  /** setAffinity is what taskset does: a task that waits is taken out and enqueued again. */
+  /** setAffinity is what taskset does: a task that waits, or runs where it may not any more, is taken out and enqueued again. */
   setAffinity(task: SimTask, allowedCpus: readonly number[]): void {
-    const waits = this.dequeue(task);
+    if (task.exited) return;
     task.allow(allowedCpus, this.domains);
+    const cpu = this.cpus.find(({ id, running }) => running?.task === task && !task.mayUse(id));
+    if (cpu !== undefined) this.stop(cpu);
+    const waits = this.dequeue(task) || cpu !== undefined;
     this.tell(task, EVENT.AFFINITY, task.word('enq'));
     if (!waits) return;
     task.beginWait(this.nowNs);
@@ -155,16 +160,23 @@ export class SimKernel {
   run(untilNs: number): void {
     while (this.events.length > 0 && this.events[0].atNs <= untilNs) {
       const [event] = this.events.splice(0, 1);
-      this.nowNs = event.atNs;
+      this.advance(event.atNs);
       event.action();
       this.settleAll();
     }
-    this.nowNs = untilNs;
+    this.advance(untilNs);
     // So that totals are those of now.
     for (const cpu of this.cpus) this.charge(cpu);
   }
 
-  private at(atNs: number, action: () => void): void {
+  private advance(untilNs: number): void {
+    if (untilNs > this.nowNs) this.beforeAdvance?.(untilNs);
+    this.nowNs = untilNs;
+  }
+
+  /** at plans something. Times are whole nanoseconds, so that every step moves the clock. */
+  at(timeNs: number, action: () => void): void {
+    const atNs = Math.ceil(timeNs);
     let place = this.events.length;
     while (place > 0 && this.events[place - 1].atNs > atNs) place--;
     this.events.splice(place, 0, { atNs, action });
@@ -220,7 +232,7 @@ export class SimKernel {
     // 0 would say that it sleeps.
     task.setRunnable(Math.max(this.nowNs, 1));
     task.execSinceWakeNs = 0;
-    task.leftNs = task.behaviour.runNs;
+    task.leftNs = Math.ceil(task.behaviour.runNs * (task.behaviour.vary?.() ?? 1));
     task.vtimeNs = Math.max(task.vtimeNs, domain.clockNs - this.sliceUs * 1000);
     task.beginWait(this.nowNs);
     if (this.options.fastPath === true && domain.queue.length === 0) {
@@ -313,12 +325,13 @@ export class SimKernel {
       this.ask(task, 0);
       return;
     }
-    if (task.behaviour.sleepNs === undefined) {
+    const { sleepNs, vary } = task.behaviour;
+    if (sleepNs === undefined) {
       this.exit(task);
       return;
     }
     task.setRunnable(0);
-    this.at(this.nowNs + task.behaviour.sleepNs, () => {
+    this.at(this.nowNs + sleepNs * (vary?.() ?? 1), () => {
       this.wake(task, TASK_FLAG.WAKEUP);
     });
   }

@@ -51,5 +51,6 @@ export default definePolicy({
   name: 'fifo',
   summary: 'first come, first served, with the default slice',
   standing: 'none',
+  weights: 'ignored',
   create: (context) => new Fifo(context),
 });

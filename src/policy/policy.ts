@@ -83,7 +83,7 @@ export interface Decisions {
    * @param validMs - and for so many milliseconds
    * @param lagUs - on wake, its vtime is brought to at least the domain's clock less this
    * @param offsetUs - added to its deadline
-   * @param execCapUs - deadline = vtime + min(execution since wake, this), weighted
+   * @param execCapUs - deadline = vtime + min(weighted execution since wake, this)
    * @param sliceUs - its time slice
    * @param cpu - a CPU of the domain, or {@link CPU_ANY}
    * @param flags - {@link ORDER_FLAG}s
@@ -162,6 +162,12 @@ export interface PolicyContext<Options = unknown, State extends StateSpec = Stat
  */
 export type StandingMode = 'auto' | 'own' | 'none';
 
+/**
+ * What a policy makes of weights: shares of CPU time in proportion (`proportional`), more for the heavier without a fixed
+ * measure (`ordered`), or nothing (`ignored`). A statement for `nodeland policy test`, which holds it to that.
+ */
+export type WeightsMode = 'proportional' | 'ordered' | 'ignored';
+
 /** PolicyModule is what {@link definePolicy} takes. */
 export interface PolicyModule<Options, State extends StateSpec> {
   /** Lower-case letters, digits and dashes: the name in the configuration and in messages. */
@@ -174,6 +180,8 @@ export interface PolicyModule<Options, State extends StateSpec> {
   readonly state?: State;
   /** `auto` unless said. */
   readonly standing?: StandingMode;
+  /** `proportional` unless said. */
+  readonly weights?: WeightsMode;
   /** How often {@link Policy.tick} is called, 5 to 10000 ms. 100 unless said. */
   readonly tickMs?: number;
   /** create makes the policy of one domain, in that domain's worker. May allocate and throw. */
@@ -185,6 +193,7 @@ export type PolicyDefinition = Required<PolicyModule<unknown, StateSpec>>;
 
 const KINDS: readonly string[] = ['f64', 'i32', 'u32'];
 const STANDING: readonly string[] = ['auto', 'own', 'none'];
+const WEIGHTS: readonly string[] = ['proportional', 'ordered', 'ignored'];
 const TICK_MS = 100;
 
 /**
@@ -196,6 +205,7 @@ export function definePolicy<Options = undefined, const State extends StateSpec 
   module: PolicyModule<Options, State>,
 ): PolicyDefinition {
   const { name, summary, options, state = {}, standing = 'auto', tickMs = TICK_MS } = module;
+  const { weights = 'proportional' } = module;
   if (typeof name !== 'string' || !/^[a-z][a-z0-9-]*$/.test(name)) {
     throw new TypeError(`policy name "${name}": expected lower-case letters, digits and dashes`);
   }
@@ -211,6 +221,9 @@ export function definePolicy<Options = undefined, const State extends StateSpec 
   if (!STANDING.includes(standing)) {
     throw new TypeError(`policy ${name}: standing is "${standing}", expected one of ${STANDING.join(', ')}`);
   }
+  if (!WEIGHTS.includes(weights)) {
+    throw new TypeError(`policy ${name}: weights is "${weights}", expected one of ${WEIGHTS.join(', ')}`);
+  }
   if (!Number.isInteger(tickMs) || tickMs < 5 || tickMs > 10_000) {
     throw new TypeError(`policy ${name}: tickMs is ${tickMs}, expected a whole number from 5 to 10000`);
   }
@@ -220,6 +233,7 @@ export function definePolicy<Options = undefined, const State extends StateSpec 
     options,
     state,
     standing,
+    weights,
     tickMs,
     // What it is given was made from these very options and this state.
     create: (context) => module.create(context as PolicyContext<Options, State>),

@@ -20,7 +20,9 @@ const options = z.strictObject({
     .min(0)
     .max(1000)
     .default(100)
-    .describe("execution since its last wake-up delays a task's deadline by at most so many default slices"),
+    .describe(
+      "weighted execution since its last wake-up delays a task's deadline by at most so many default slices",
+    ),
   sliceSpread: z
     .number()
     .min(1)
@@ -43,7 +45,10 @@ type VtimeOptions = z.output<typeof options>;
 /**
  * vtime schedules as scx_rustland does (scheds/rust/scx_rustland/src/main.rs): earliest deadline first, where
  *
- *     deadline = vtime + min(execution since wake, 100 slices) * 100 / weight
+ *     deadline = vtime + min(execution since wake * 100 / weight, 100 slices)
+ *
+ * but for the bound, which is on the weighted time here: there it is on the time itself, and of tasks that never sleep
+ * the light ones then get too little until they come to it, which takes minutes.
  *
  * vtime is a task's weighted execution time. The kernel side charges it (ran * 100 / weight) and keeps a sleeper from
  * saving up more than one slice of lag. Tasks that sleep often have run little since they woke, so they come early.

@@ -71,7 +71,7 @@ export class TaskView {
   }
 
   /**
-   * deadlineInto writes vtime + min(execution since wake, cap) * 100 / weight into target[slot], in whole nanoseconds: the
+   * deadlineInto writes vtime + min(execution since wake * 100 / weight, cap) into target[slot], in whole nanoseconds: the
    * deadline that the kernel side also gives a task under a standing order.
    *
    * @param execCapNs - below 2^31
@@ -81,12 +81,16 @@ export class TaskView {
     const at = (this.slotsWord + (slot << SLOT_SHIFT)) | 0;
     const weight = words[(at + WEIGHT) | 0] | 0;
     const lowNs = words[(at + EXEC_SINCE_WAKE) | 0] | 0;
-    let execNs = execCapNs;
-    if (lowNs >= 0 && lowNs < execCapNs && words[(at + EXEC_SINCE_WAKE + 1) | 0] === 0) execNs = lowNs;
     const vtimeNs = words[(at + VTIME) | 0] + words[(at + VTIME + 1) | 0] * HIGH;
     // The ordinary weight needs no division.
-    if (weight === WEIGHT_DEFAULT) target[slot] = vtimeNs + execNs;
-    else target[slot] = vtimeNs + Math.floor((execNs * WEIGHT_DEFAULT) / weight);
+    if (weight === WEIGHT_DEFAULT) {
+      const isShort = lowNs >= 0 && lowNs < execCapNs && words[(at + EXEC_SINCE_WAKE + 1) | 0] === 0;
+      target[slot] = vtimeNs + (isShort ? lowNs : execCapNs);
+      return;
+    }
+    const execNs = words[(at + EXEC_SINCE_WAKE) | 0] + words[(at + EXEC_SINCE_WAKE + 1) | 0] * HIGH;
+    const weightedNs = (execNs * WEIGHT_DEFAULT) / weight;
+    target[slot] = vtimeNs + (weightedNs < execCapNs ? Math.floor(weightedNs) : execCapNs);
   }
 
   pid(slot: Slot): number {

@@ -1,0 +1,100 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { CONFORMANCE, runCheck } from '../../src/conformance/run.js';
+import { BUILTIN_POLICY_NAMES, builtinPolicy } from '../../src/policy/builtin.js';
+import { definePolicy, type PolicyDefinition } from '../../src/policy/policy.js';
+
+const folder = fileURLToPath(new URL('../../examples/', import.meta.url));
+const examples = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+
+const expectConforming = (policy: PolicyDefinition): void => {
+  const reports = CONFORMANCE.map((check) => runCheck(check, { policy, seed: 1 }));
+  expect(
+    reports.filter(({ outcome }) => outcome === 'failed').map(({ name, detail }) => `${name}: ${detail}`),
+  ).toEqual([]);
+};
+
+describe('what every policy must do', () => {
+  test.each(BUILTIN_POLICY_NAMES)('%s does', { timeout: 120_000 }, (name) => {
+    expectConforming(builtinPolicy(name)!);
+  });
+
+  test.each(examples)('examples/%s does', { timeout: 120_000 }, async (name) => {
+    const { default: policy } = (await import(`${folder}${name}`)) as { default: PolicyDefinition };
+    expect(`${policy.name}.ts`).toBe(name);
+    expectConforming(policy);
+  });
+});
+
+/** A policy that hands each held task to `decide`, and keeps it when that says no. */
+const simple = (
+  name: string,
+  decide: (parts: Parameters<PolicyDefinition['create']>[0], slot: number, count: number) => boolean,
+): PolicyDefinition =>
+  definePolicy({
+    name,
+    summary: 'has one fault',
+    standing: 'none',
+    create: (context) => {
+      const { decisions } = context;
+      const held: Parameters<typeof decisions.publish>[0][] = [];
+      let count = 0;
+      return {
+        enqueue: (slot) => void held.push(slot),
+        dispatch: () => {
+          for (const slot of held.splice(0)) if (!decide(context as never, slot, count++)) held.push(slot);
+        },
+      };
+    },
+  });
+
+describe('a fault is found', () => {
+  const outcomes = (policy: PolicyDefinition): Record<string, string> =>
+    Object.fromEntries(
+      CONFORMANCE.map((check) => {
+        const { name, outcome } = runCheck(check, { policy, seed: 1 });
+        return [name, outcome];
+      }),
+    );
+
+  test('of a policy that forgets a task now and then', { timeout: 120_000 }, () => {
+    const forgets = simple('forgets', ({ decisions, clock }, slot, count) => {
+      if (count % 500 === 499) return true;
+      decisions.keyNs[slot] = clock.clockNs();
+      return decisions.publish(slot as never, 0, 0xffff, 0);
+    });
+    const found = outcomes(forgets);
+    expect(found['nothing lost']).toBe('failed');
+    expect(found['slots used again']).toBe('failed');
+  });
+
+  test('of a policy that says it respects weights, and does not', { timeout: 120_000 }, () => {
+    const equal = simple('equal', ({ decisions, clock }, slot) => {
+      decisions.keyNs[slot] = clock.clockNs();
+      return decisions.publish(slot as never, 0, 0xffff, 0);
+    });
+    expect(outcomes(equal)).toMatchObject({
+      weights: 'failed',
+      'nothing lost': 'passed',
+      'no allocation': 'failed',
+    });
+  });
+
+  test('of a policy that uses one CPU only', { timeout: 120_000 }, () => {
+    const one = simple('one-cpu', ({ decisions, clock }, slot) => {
+      decisions.keyNs[slot] = clock.clockNs();
+      return decisions.publish(slot as never, 0, 0, 0);
+    });
+    expect(outcomes(one)['CPUs busy']).toBe('failed');
+  });
+
+  test('of a policy that throws, with the place', () => {
+    const throwing = simple('throwing', () => {
+      throw new Error('out of ideas');
+    });
+    const { outcome, detail } = runCheck(CONFORMANCE[0], { policy: throwing, seed: 1 });
+    expect(outcome).toBe('failed');
+    expect(detail).toMatch(/it threw: out of ideas \(.*conformance\.test\.ts:\d+/);
+  });
+});
