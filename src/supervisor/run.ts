@@ -10,6 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
+import { Balancer } from '../balance/balancer.js';
 import type { RunConfig } from '../config/config.js';
 import { planFor } from '../config/plan.js';
 import type { DomainPlan } from '../domain/plan.js';
@@ -20,6 +21,7 @@ import { createLog, type Logger } from '../observe/log.js';
 import { liveTable, type Report, summaryTable } from '../observe/report.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { loadPolicy } from '../policy/load.js';
+import { cpu as asCpu } from '../topology/ids.js';
 import { readTopology } from '../topology/read.js';
 import { DomainWatch } from './domain-watch.js';
 import { DomainWorker } from './domain-worker.js';
@@ -33,6 +35,9 @@ import { piscinaHost } from './worker-host.js';
 /** Of the kernel's enum scx_exit_kind: unregistered by us. From SCX_EXIT_ERROR on it is an error. */
 const EXIT_UNREG = 64;
 const EXIT_ERROR = 1024;
+
+/** Of a CPU that is offline at the start: as of the fastest kind. */
+const FULL_CAPACITY = 1024;
 
 /** Workers that loop end at once; what takes longer is not waited for. */
 const STOP_LIMIT_MS = 3_000;
@@ -64,7 +69,11 @@ export async function runScheduler(config: RunConfig): Promise<number> {
   for (const { id } of plan.domains) await loadPolicy(policyOf(config, id));
   for (const flag of WORKER_V8_FLAGS) setFlagsFromString(flag);
   const native = loadNative();
-  const run = new Run(native, plan, config, log, hotplugSeq);
+  const capacities = Float64Array.from(
+    plan.domainOfCpu,
+    (_, cpu) => topology.cpus.get(asCpu(cpu))?.capacity ?? FULL_CAPACITY,
+  );
+  const run = new Run(native, plan, capacities, config, log, hotplugSeq);
   try {
     await run.begin();
     return await run.untilStopped();
@@ -81,8 +90,10 @@ class Run {
   private readonly faults = new FaultWatch();
   private readonly watch: DomainWatch;
   private readonly hotplug: HotplugWatch;
+  private readonly balancer: Balancer;
   private readonly restores: Restore[] = [];
   private heartbeat: NodeJS.Timeout | undefined;
+  private balance: NodeJS.Timeout | undefined;
   private attachedAt: number | undefined;
   private resolveStop: (why: string) => void = () => undefined;
   /** Resolves with why the run ends. */
@@ -92,6 +103,7 @@ class Run {
   constructor(
     private readonly native: NativeAddon,
     private readonly plan: DomainPlan,
+    cpuCapacity: Float64Array,
     private readonly config: RunConfig,
     private readonly log: Logger,
     hotplugSeq: bigint,
@@ -99,6 +111,7 @@ class Run {
     this.link = SchedulerLink.open(native, plan, config, hotplugSeq);
     this.host = piscinaHost(plan.domains.length);
     this.hotplug = new HotplugWatch(this.link.arena);
+    this.balancer = new Balancer(this.link.arena, plan.domains, cpuCapacity);
     this.watch = new DomainWatch(this.link.arena, plan.domains, log);
     const { session } = this.link;
     this.workers = plan.domains.map(
@@ -156,6 +169,12 @@ class Run {
     this.heartbeat = setInterval(() => {
       this.beat();
     }, config.heartbeatMs);
+    if (config.balanceMs > 0 && this.plan.domains.length > 1) {
+      this.balance = setInterval(() => {
+        const moves = this.balancer.beat();
+        if (moves.length > 0) log.debug({ moves }, `balancer: ${moves.length} tasks sent`);
+      }, config.balanceMs);
+    }
     log.info(
       { policy: config.policy, wait: config.wait, ask: config.ask },
       `attached: ${config.partial ? 'SCHED_EXT tasks are' : 'every ordinary task is'} scheduled by policy ${config.policy}`,
@@ -190,6 +209,7 @@ class Run {
     for (const { domain, counters, worker } of report.snapshot.domains) {
       log.debug({ domain, counters, worker }, `counters of domain ${domain}`);
     }
+    log.debug(this.balancer.counts, 'balancer');
     process.stdout.write(summaryTable(this.plan, report));
     return this.exitCode(this.link.exitInfo());
   }
@@ -214,6 +234,7 @@ class Run {
 
   private async stopAndDetach(): Promise<void> {
     clearInterval(this.heartbeat);
+    clearInterval(this.balance);
     for (const worker of this.workers) worker.tellToStop();
     this.link.detach();
     const ended = Promise.all(this.workers.map((worker) => worker.ended())).then(() => true);
