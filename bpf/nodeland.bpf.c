@@ -647,8 +647,8 @@ s32 BPF_PROG(nodeland_init_task, struct task_struct *p, struct scx_init_task_arg
 	s->generation = tc->generation;
 	store_release(&s->owner, NL_OWNER_KERNEL);
 	tc->slot = slot;
-	slot_write_node(p, s);
 	__sync_fetch_and_add(&h->slots_used, 1);
+	slot_write_node(p, s);
 	return 0;
 }
 
