@@ -123,13 +123,12 @@ s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 	if (tc && tc->slot != NL_NO_SLOT) {
 		s32 chosen = place_wakeup(p, prev_cpu);
 
-		if (chosen & PLACED_IDLE) {
+		if (chosen >= 0) {
 			cpu = chosen & ~PLACED_IDLE;
-			run_at_once(p, tc, cpu);
+			if (chosen & PLACED_IDLE)
+				run_at_once(p, tc, cpu);
 			return cpu;
 		}
-		if (chosen >= 0)
-			return chosen;
 	}
 	if (!fast_path && !is_own(p) && !(p->flags & PF_KTHREAD))
 		return prev_cpu;
