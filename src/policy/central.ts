@@ -102,9 +102,7 @@ class Central implements Policy {
   /** look notes which CPUs run something else than at the last tick. */
   private look(): void {
     const { cpus, seenNs, seenTick, ticks } = this;
-    const { own } = cpus;
-    for (let index = 0; index < own.length; index++) {
-      const cpu = own[index];
+    for (const cpu of cpus.own) {
       const sinceNs = cpus.slot(cpu) < 0 ? -1 : cpus.sinceNs(cpu);
       if (sinceNs === seenNs[cpu]) continue;
       seenNs[cpu] = sinceNs;
