@@ -238,6 +238,8 @@ describe('events', () => {
     const log: string[] = [];
     const { kernel } = loopsWith(telling(log), { taskRingSize: 4 });
     const tasks = Array.from({ length: 30 }, () => kernel.spawn({ runNs: MS }));
+    kernel.run(5 * MS);
+    for (const task of tasks) kernel.setWeight(task, 200);
     kernel.run(SECOND);
     for (const task of tasks) expect(task.exited).toBe(true);
     expect(kernel.domains[0].counters().events_lost).toBeGreaterThan(0);
