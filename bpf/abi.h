@@ -176,8 +176,10 @@ enum nl_decision_flag {
 		2, /* preempted within its slice, it waits under the same key; else the key has moved on */
 	NL_DECISION_NEAR =
 		4, /* cpu is where the search for an idle CPU begins; the task may run on any of the domain */
-	NL_DECISION_KICK = 8, /* about no task: cpu looks for work, at once with NL_DECISION_PREEMPT */
+	NL_DECISION_KICK = 8, /* about no task: cpu looks for work; with NL_DECISION_PREEMPT at once: what runs has had
+				 its slice */
 	NL_DECISION_WAKE_WORKER = 16, /* about no task: the worker of domain `slot` has something in its inbox */
+	NL_DECISION_RUN_OUT = 32, /* it runs its slice out: an earlier deadline that waits is no reason to stop it */
 };
 
 /*

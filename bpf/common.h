@@ -114,6 +114,7 @@ __u16 cpu_domain[NL_MAX_CPUS];
 __u16 cpu_next[NL_MAX_CPUS]; /* next CPU of the same domain, in a circle */
 __u8 cpu_planned[NL_MAX_CPUS];
 __u8 cpu_offline[NL_MAX_CPUS];
+__u8 cpu_evicts[NL_MAX_CPUS]; /* a policy has what runs there stopped */
 __u64 cpu_taken_ns[NL_MAX_CPUS]; /* since when a higher scheduling class has it, 0: it is ours */
 __u8 cpu_blocked[NL_MAX_CPUS]; /* offline or taken for longer than stall_ms, as the watch last saw it */
 

@@ -30,6 +30,7 @@ static __always_inline void apply_request(const struct nl_decision *dec, u32 d, 
 	} else if (cpu >= nr_cpus || domain_of_cpu(cpu) != d || !cpu_online(cpu)) {
 		count(d, NL_CNT_BAD_CPU);
 	} else {
+		cpu_evicts[cpu & (NL_MAX_CPUS - 1)] = !!(dec->flags & NL_DECISION_PREEMPT);
 		scx_bpf_kick_cpu(cpu, dec->flags & NL_DECISION_PREEMPT ? KICK_PREEMPT : KICK_IDLE);
 	}
 }
@@ -124,6 +125,8 @@ __noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 		start = ds->first_cpu;
 	tc->decided_once = 1;
 	tc->keeps_key = !!(dec->flags & NL_DECISION_KEEP_KEY);
+	tc->runs_out = !!(dec->flags & NL_DECISION_RUN_OUT);
+	tc->grant = slice;
 	tc->exec_since_decision = 0;
 	tc->wakes = 0;
 	slot_at(dec->slot)->owner = NL_OWNER_DECIDED;

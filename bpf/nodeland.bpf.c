@@ -295,7 +295,9 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 			kick_later(ds, d, p, cpu, key, t);
 		return;
 	}
-	task_bound_lag(tc, clock, default_slice_ns);
+	/* Wake-ups have been bounded. A task that never sleeps is owed all that its weight promises, however late it
+	 * comes. */
+	task_bound_lag(tc, clock, 2 * NSEC_PER_SEC);
 
 	if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
 		/* select_cpu is never called for these: their idle CPU is found here. */
@@ -347,6 +349,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		task_bound_lag(tc, clock, o.lag);
 		key = kernel_key(tc, o.cap) + o.offset;
 		count(d, NL_CNT_STANDING);
+		tc->grant = o.slice;
 		if (o.cpu != NL_CPU_ANY && o.cpu < nr_cpus && domain_of_cpu(o.cpu) == d && cpu_online(o.cpu) &&
 		    bpf_cpumask_test_cpu(o.cpu, p->cpus_ptr)) {
 			queue_cpu(p, tc, o.cpu, key, o.slice);
@@ -429,11 +432,13 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 	if (take_earliest(d, cpu) || take_stranded(ds))
 		return;
 	if (prev && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */) && tc && !tc->worker) {
+		u64 next = tc->grant ?: slice_of(prev);
+
 		if (tc->slice_used >= tc->slice || !prev->scx.slice) {
-			tc->slice += slice_of(prev);
+			tc->slice += next;
 			count(d, NL_CNT_REFILL);
 		}
-		set_slice(prev, slice_of(prev));
+		set_slice(prev, next);
 		return;
 	}
 	if (nr_domains > 1)
@@ -450,10 +455,11 @@ void BPF_PROG(nodeland_tick, struct task_struct *p)
 	s32 cpu = scx_bpf_task_cpu(p);
 	u32 d = domain_of_cpu(cpu);
 	struct nl_cpu __arena *c = cpu_state(cpu);
+	struct task *tc = task_of(p);
 	u64 mine, shared, key;
 
 	use_arena();
-	if (!c->preemptible)
+	if (!c->preemptible || (tc && tc->runs_out))
 		return;
 	mine = scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) ? first_key(DSQ_CPU(cpu)) : ~0ULL;
 	shared = scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) ? first_key(DSQ_DOMAIN(d)) : ~0ULL;
@@ -538,6 +544,10 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 		}
 	}
 	task_charge(tc, t);
+	if (cpu_evicts[scx_bpf_task_cpu(p) & (NL_MAX_CPUS - 1)]) {
+		cpu_evicts[scx_bpf_task_cpu(p) & (NL_MAX_CPUS - 1)] = 0;
+		tc->slice_used = tc->slice;
+	}
 	tell_task(tc, NL_EVENT_STOPPING, scx_bpf_task_cpu(p));
 }
 

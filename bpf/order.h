@@ -103,8 +103,8 @@ static __always_inline void queue_cpu(struct task_struct *p, struct task *tc, s3
 }
 
 /*
- * The in-kernel deadline: vtime, plus weighted execution since wake up to a bound. The bound is on the weighted time, so
- * that tasks of all weights that never sleep come to it at one virtual time, and keep their shares meanwhile.
+ * The in-kernel deadline: vtime, plus weighted execution since wake up to a bound. The bound is on the weighted time,
+ * so that tasks of all weights that never sleep come to it at one virtual time, and keep their shares meanwhile.
  */
 static __always_inline u64 kernel_key(struct task *tc, u64 cap)
 {

@@ -32,6 +32,7 @@ struct task {
 	u8 yielded;
 	u8 sync_wake;
 	u8 keeps_key;
+	u8 runs_out;
 	u8 ran_domain; /* domain + 1 in which it ran last, 0: it has not run */
 	u8 home; /* domain + 1 on the node its memory policy names, 0: none */
 	u32 target_seen; /* nl_slot.target that was dealt with last */
@@ -41,6 +42,7 @@ struct task {
 	u64 exec_since_wake;
 	u64 exec_since_decision;
 	u64 slice; /* last slice given */
+	u64 grant; /* what it gets when that is over and nobody waits; 0: the default */
 	u64 slice_used;
 	u64 started;
 	u64 stopped;

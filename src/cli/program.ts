@@ -26,7 +26,6 @@ export function createProgram(): Command {
     .addCommand(policyCommand())
     .addCommand(doctorCommand())
     .addCommand(sandboxCommand())
-    .addCommand(policyCommand())
     .addCommand(demoCommand());
   throwOnParseErrors(program);
   return program;

@@ -29,6 +29,8 @@ const STAMP = 3;
 const LAG = 4;
 const ENTRY_SHIFT = 3;
 const TAIL = 0;
+/** Long after the kernel side has queued the tasks. */
+const HELD_UP_MAX_MS = 1_000;
 /** In a cache line pair of its own. */
 const HEAD = 32;
 const HEADER_WORDS = 64;
@@ -98,8 +100,28 @@ export class Inbox {
 
   /** isEmpty is the receiver's look whether there is a record. */
   isEmpty(): boolean {
-    const at = HEADER_WORDS + ((this.head & MASK) << ENTRY_SHIFT);
-    return Atomics.load(this.words, at + SEQ) !== ((this.head + 1) | 0);
+    const { words, head } = this;
+    const at = HEADER_WORDS + ((head & MASK) << ENTRY_SHIFT);
+    if (Atomics.load(words, at + SEQ) === ((head + 1) | 0)) return false;
+    if (Atomics.load(words, TAIL) !== head) this.passOver();
+    else this.heldUpMs = 0;
+    return true;
+  }
+
+  /** Since when the first place has been taken but not filled. */
+  private heldUpMs = 0;
+
+  /**
+   * A sender that dies between steps 2 and 4 would hold up all others for ever: its place is passed over after a while. If it
+   * lives after all, its record and another's may get mixed: the kernel side refuses what names no wait, and queues the tasks.
+   */
+  private passOver(): void {
+    const nowMs = performance.now();
+    if (this.heldUpMs === 0) this.heldUpMs = nowMs;
+    if (nowMs - this.heldUpMs < HELD_UP_MAX_MS) return;
+    this.heldUpMs = 0;
+    this.head = (this.head + 1) | 0;
+    this.release();
   }
 
   /** take reads the next record into this object's fields (steps 6, 7); false when there is none. */

@@ -1,7 +1,7 @@
 /** HOT PATH (enqueue, dispatch, tick): no allocation, no exceptions. */
 import { z } from 'zod';
 import type { CpuView } from '../shm/cpu-view.js';
-import { LIMIT } from '../shm/layout.generated.js';
+import { DECISION_FLAG, LIMIT } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 import type { TaskView } from '../shm/task-view.js';
 import { type Decisions, definePolicy, type DomainClock, type Policy, type PolicyContext } from './policy.js';
@@ -11,6 +11,7 @@ import type { StateArrays } from './state.js';
 
 const CPU_ANY = LIMIT.CPU_ANY;
 const SLICE_US = LIMIT.SLICE_MAX_US;
+const RUN_OUT = DECISION_FLAG.RUN_OUT;
 const TICK_MS = 5;
 
 const options = z.strictObject({
@@ -80,7 +81,7 @@ class Central implements Policy {
       key += 1;
       keyNs[slot] = key;
       state.decidedTick[slot] = this.ticks;
-      if (decisions.publish(slot, SLICE_US, CPU_ANY, 0)) waiting.push(slot);
+      if (decisions.publish(slot, SLICE_US, CPU_ANY, RUN_OUT)) waiting.push(slot);
     }
     last[0] = key;
   }

@@ -1,10 +1,12 @@
 /** HOT PATH (enqueue, dispatch): no allocation, no exceptions. */
-import { LIMIT } from '../shm/layout.generated.js';
+import { DECISION_FLAG, LIMIT } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 import { type Decisions, definePolicy, type DomainClock, type Policy, type PolicyContext } from './policy.js';
 import { SlotFifo } from './queues/slot-fifo.js';
 
 const CPU_ANY = LIMIT.CPU_ANY;
+/** Neither a tick nor a preemption changes whose turn it is. */
+const IN_TURN = DECISION_FLAG.KEEP_KEY | DECISION_FLAG.RUN_OUT;
 
 /**
  * fifo runs tasks in the order in which they asked, each for the default slice. It leaves no standing orders: a task that
@@ -41,7 +43,7 @@ class Fifo implements Policy {
       const slot = queue.shift();
       key += 1;
       keyNs[slot] = key;
-      decisions.publish(slot, sliceUs, CPU_ANY, 0);
+      decisions.publish(slot, sliceUs, CPU_ANY, IN_TURN);
     }
     last[0] = key;
   }

@@ -6,7 +6,8 @@ import { type Decisions, definePolicy, type DomainClock, type Policy, type Polic
 import { SlotFifo } from './queues/slot-fifo.js';
 
 const CPU_ANY = LIMIT.CPU_ANY;
-const KEEP_KEY = DECISION_FLAG.KEEP_KEY;
+/** Neither a tick nor a preemption changes whose turn it is. */
+const IN_TURN = DECISION_FLAG.KEEP_KEY | DECISION_FLAG.RUN_OUT;
 
 const options = z.strictObject({
   /** The length of a turn, in microseconds. */
@@ -48,7 +49,7 @@ class RoundRobin implements Policy {
       const slot = queue.shift();
       key += 1;
       keyNs[slot] = key;
-      decisions.publish(slot, quantumUs, CPU_ANY, KEEP_KEY);
+      decisions.publish(slot, quantumUs, CPU_ANY, IN_TURN);
     }
     last[0] = key;
   }

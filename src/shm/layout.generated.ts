@@ -5,7 +5,7 @@
  * (`word`; the high half of a 64-bit field is one further). Per enum: its values, and its names in order.
  */
 
-export const LAYOUT_HASH = 'c0a7a5013496808d';
+export const LAYOUT_HASH = 'f31daabbea7af974';
 
 /** enum nl_counter */
 export const COUNTER = {
@@ -93,6 +93,7 @@ export const DECISION_FLAG = {
   NEAR: 4,
   KICK: 8,
   WAKE_WORKER: 16,
+  RUN_OUT: 32,
 } as const;
 
 /** enum nl_domain_state */

@@ -319,12 +319,12 @@ class Run {
   }
 }
 
-/** siblingsOf gives for each CPU the next hardware thread of its core, or itself. */
-/** Indexed by CPU. One that is offline counts as a full one, should it come. */
+/** capacitiesOf gives each CPU's capacity, indexed by CPU. One that is offline counts as a full one, should it come. */
 function capacitiesOf({ cpus }: Topology, plan: DomainPlan): Float64Array {
   return Float64Array.from(plan.domainOfCpu, (_, cpu) => cpus.get(asCpu(cpu))?.capacity ?? FULL_CAPACITY);
 }
 
+/** siblingsOf gives for each CPU the next hardware thread of its core, or itself. */
 function siblingsOf(topology: Topology, { domainOfCpu }: DomainPlan): Uint16Array {
   const siblings = Uint16Array.from(domainOfCpu, (_, cpu) => cpu);
   for (const cpu of topology.online) {
