@@ -1,14 +1,17 @@
-// Inside a machine of 4 nodes, 2 CPUs each: loads that begin on one node or two. Tells how busy the CPUs were, where the
+// Inside a machine of 4 nodes: loads that begin on one node or two. Tells how busy the CPUs were, where the
 // tasks ran, and how often tasks changed domain.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { extend, schedExt, Scheduler, tell } from './scheduler.mjs';
 
 const NODES = 4;
-const CPUS_PER_NODE = 2;
-const everywhere = `0-${NODES * CPUS_PER_NODE - 1}`;
+const CPUS_PER_NODE = cpus().length / NODES;
+/** The CPUs of some nodes, as taskset(1) wants them. */
+const onNodes = (first, last) => `${first * CPUS_PER_NODE}-${(last + 1) * CPUS_PER_NODE - 1}`;
+const everywhere = onNodes(0, NODES - 1);
 
 /** Starts a program so many times on these CPUs. */
 function start(count, cpus, command) {
@@ -61,6 +64,7 @@ const movesSoFar = ({ stdout }) =>
 /** Starts children, lets them settle, looks at them for a while, and ends them. */
 async function scenario(begin, settleS, lookS) {
   const children = await begin();
+  process.stderr.write(`${begin.name} at ${performance.now() | 0} ms\n`);
   await sleep(settleS * 1000);
   const [before, ranBefore, movesBefore] = [ticks(), children.map(look), movesSoFar(scheduler)];
   const seen = await watch(children, lookS);
@@ -79,23 +83,29 @@ async function scenario(begin, settleS, lookS) {
 
 /** Two equal groups on two nodes; each task may run on both. */
 async function equal() {
-  const children = [...start(4, '0-1', hog), ...start(4, '2-3', hog)];
+  const children = [
+    ...start(2 * CPUS_PER_NODE, onNodes(0, 0), hog),
+    ...start(2 * CPUS_PER_NODE, onNodes(1, 1), hog),
+  ];
   await sleep(500);
-  widen(children, '0-3');
+  widen(children, onNodes(0, 1));
   return children;
 }
 
 /** Twice as many tasks as CPUs, all of them on node 0 until now. */
 async function crowd() {
-  const children = start(16, '0-1', hog);
+  const children = start(2 * NODES * CPUS_PER_NODE, onNodes(0, 0), hog);
   await sleep(500);
   widen(children, everywhere);
   return children;
 }
 
-/** 16 tasks that begin on node 0; the first two stay there. */
+/** As many that begin on node 0; the first two stay there. */
 async function spread() {
-  const [bound, free] = [start(2, '0-1', hog), start(14, '0-1', hog)];
+  const [bound, free] = [
+    start(2, onNodes(0, 0), hog),
+    start(2 * NODES * CPUS_PER_NODE - 2, onNodes(0, 0), hog),
+  ];
   await sleep(500);
   widen(free, everywhere);
   return [...bound, ...free];
@@ -105,6 +115,8 @@ extend(5);
 const scheduler = new Scheduler(['--stats', '1', ...process.argv.slice(2)]);
 let more = {};
 if (await scheduler.attached()) {
+  // The looks themselves are work; they must not move, or their moves were counted.
+  execFileSync('taskset', ['-a', '-p', '-c', onNodes(NODES - 1, NODES - 1), process.pid]);
   more = {
     stateDuring: schedExt('state'),
     equal: await scenario(equal, 2, 6),
