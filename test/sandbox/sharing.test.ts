@@ -15,7 +15,7 @@ interface LoadRecord {
   readonly ranMs: readonly number[];
   /** How often user tasks, of whatever program, changed domain. */
   readonly moves: number;
-  readonly lookS: number;
+  readonly lookedS: number;
 }
 type SharingRecord = RunRecord & Readonly<Record<'equal' | 'steal' | 'spread', LoadRecord>>;
 
@@ -78,8 +78,8 @@ test('stealing keeps every CPU busy from the first moment on', () => {
 });
 
 test('two equal groups on two nodes are left alone', () => {
-  const { moves, lookS, nodes } = run.equal;
-  expect(moves / nodes.length / lookS).toBeLessThan(1);
+  const { moves, lookedS, nodes } = run.equal;
+  expect(moves / nodes.length / lookedS).toBeLessThan(1);
 });
 
 test('the summary counts moves by distance', () => {

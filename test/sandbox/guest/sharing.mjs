@@ -67,8 +67,10 @@ async function scenario(begin, settleS, lookS) {
   process.stderr.write(`${begin.name} at ${performance.now() | 0} ms\n`);
   await sleep(settleS * 1000);
   const [before, ranBefore, movesBefore] = [ticks(), children.map(look), movesSoFar(scheduler)];
+  const startMs = performance.now();
   const seen = await watch(children, lookS);
   const [after, ranAfter, movesAfter] = [ticks(), children.map(look), movesSoFar(scheduler)];
+  const lookedS = (performance.now() - startMs) / 1000;
   const ended = Promise.all(children.map((child) => once(child, 'exit')));
   for (const child of children) child.kill('SIGKILL');
   await ended;
@@ -77,7 +79,8 @@ async function scenario(begin, settleS, lookS) {
     nodes: seen,
     ranMs: ranAfter.map(({ cpuMs }, index) => cpuMs - ranBefore[index].cpuMs),
     moves: movesAfter - movesBefore,
-    lookS,
+    // Longer than it should be where the machine is slow.
+    lookedS,
   };
 }
 
