@@ -4,13 +4,15 @@ import { EXIT, UserError } from '../src/cli/errors.js';
 import { isNativeError } from '../src/kernel/native-addon.js';
 import { handOffCommand } from './hand-off.js';
 import { sandboxBenchCommand } from './sandbox.js';
+import { sharingBenchCommand } from './sharing.js';
 import { transportCommand } from './transport.js';
 
 const program = new Command('bench')
   .description('Measures nodeland.')
   .addCommand(transportCommand())
   .addCommand(handOffCommand())
-  .addCommand(sandboxBenchCommand());
+  .addCommand(sandboxBenchCommand())
+  .addCommand(sharingBenchCommand());
 // commander starts this one itself, with the arguments that follow.
 program.command('loop', 'nanoseconds per decision in the worker, on synthetic tasks', {
   executableFile: 'loop.js',

@@ -23,10 +23,10 @@
 #define PLACED_IDLE (1 << 16)
 
 /*
- * cpu_in: a CPU of domain d that is online and that p may run on; an idle one, claimed, if there is one (PLACED_IDLE).
- * -1 when there is none.
+ * cpu_in: a CPU of domain d that is online and that p may run on; if wanted an idle one, claimed, when there is one
+ * (PLACED_IDLE). -1 when there is none.
  */
-__noinline int cpu_in(struct task_struct *p __arg_trusted, u32 d)
+__noinline int cpu_in(struct task_struct *p __arg_trusted, u32 d, u32 claim_idle)
 {
 	struct domain_state *ds = domain_state(d);
 	u32 i, cpu = ds->first_cpu;
@@ -35,7 +35,7 @@ __noinline int cpu_in(struct task_struct *p __arg_trusted, u32 d)
 	use_arena();
 	bpf_for(i, 0, ds->nr_cpus) {
 		if (cpu_online(cpu) && bpf_cpumask_test_cpu(cpu, p->cpus_ptr)) {
-			if (fast_path && cpu_state(cpu)->idle && scx_bpf_test_and_clear_cpu_idle(cpu))
+			if (claim_idle && cpu_state(cpu)->idle && scx_bpf_test_and_clear_cpu_idle(cpu))
 				return cpu | PLACED_IDLE;
 			if (found < 0)
 				found = cpu;
@@ -70,7 +70,6 @@ static __always_inline u32 target_domain(struct task_struct *p, struct task *tc,
 __noinline int target_take(struct task_struct *p __arg_trusted, u32 d)
 {
 	struct task *tc = task_of(p);
-	s32 cpu;
 	u32 to;
 
 	use_arena();
@@ -79,12 +78,8 @@ __noinline int target_take(struct task_struct *p __arg_trusted, u32 d)
 	to = target_domain(p, tc, d);
 	if (to == d)
 		return d;
-	cpu = cpu_in(p, to);
-	if (cpu < 0)
+	if (cpu_in(p, to, 0) < 0)
 		return d;
-	/* Claimed, so it gets a kick of its own. */
-	if (cpu & PLACED_IDLE)
-		scx_bpf_kick_cpu(cpu & ~PLACED_IDLE, KICK_IDLE);
 	count(to, NL_CNT_MOVED);
 	return to;
 }
@@ -106,14 +101,14 @@ __noinline int place_wakeup(struct task_struct *p __arg_trusted, s32 prev_cpu)
 		return -1;
 	if (target_is_new(tc)) {
 		to = target_domain(p, tc, d);
-		cpu = to == d ? -1 : cpu_in(p, to);
+		cpu = to == d ? -1 : cpu_in(p, to, fast_path);
 		if (cpu >= 0) {
 			count(to, NL_CNT_MOVED);
 			return cpu;
 		}
 	}
 	if (tc->home && tc->home - 1 != d && fast_path && READ_ONCE(domain_of(domain_state(tc->home - 1))->nr_idle)) {
-		cpu = cpu_in(p, tc->home - 1);
+		cpu = cpu_in(p, tc->home - 1, 1);
 		if (cpu >= 0 && (cpu & PLACED_IDLE))
 			return cpu;
 	}

@@ -147,7 +147,7 @@ class Plan {
 
   /** Those whose memory is to be where they would go first, those whose memory is to be here last; of each the heaviest. */
   private candidates(from: Group, to: Group): TaskLoad[] {
-    const node = (group: Group): number => group.domains[0]?.node ?? -1;
+    const node = (group: Group): number => group.domains[0].node;
     const [here, there] = [node(from), node(to)];
     const rank = (task: TaskLoad): number =>
       here === there || task.node < 0 ? 1 : task.node === there ? 0 : task.node === here ? 2 : 1;
@@ -183,7 +183,7 @@ function receivers(groups: readonly Group[], from: Group, average: number): Grou
     );
 }
 
+/** Of the groups' first domains: all domains of a node are on that node. */
 function distance(from: Group, to: Group): number {
-  const [first] = to.domains;
-  return (first === undefined ? undefined : from.domains[0]?.distances[first.id]) ?? 0;
+  return from.domains[0].distances[to.domains[0].id];
 }

@@ -140,7 +140,9 @@ export function liveTable(plan: DomainPlan, now: Report, before: Report): string
       minor + major,
     ];
   });
-  return `${now.seconds.toFixed(1)} s, ${now.snapshot.slotsUsed} tasks known\n${alignTable([header, ...rows])}\n`;
+  const moves = now.snapshot.domains.flatMap(({ movedFrom }) => movedFrom).reduce((a, b) => a + b, 0);
+  const { slotsUsed } = now.snapshot;
+  return `${now.seconds.toFixed(1)} s, ${slotsUsed} tasks known, ${moves} moves between domains\n${alignTable([header, ...rows])}\n`;
 }
 
 /** summaryTable says what each domain did since attach. */

@@ -138,7 +138,7 @@ describe('whatever the loads are', () => {
       ...{ slot, duty, node, domain: domain % places.length, load: weight * duty },
       ...{ allowedLow: allowed, allowedHigh: 0 },
     }));
-    return { places, tasks, movable: tasks.filter(({ slot }) => list[slot]?.isFixed !== true) };
+    return { places, tasks, movable: tasks.filter(({ slot }) => !list[slot].isFixed) };
   });
 
   test('a task moves at most once, from where it is, to where it may run', () => {
@@ -150,7 +150,7 @@ describe('whatever the loads are', () => {
           const moved = movable.find((one) => one.slot === slot)!;
           expect(moved.domain).toBe(from);
           expect(mayRunIn(moved, to)).toBe(true);
-          expect(places[to]!.capacity).toBeGreaterThan(0);
+          expect(places[to].capacity).toBeGreaterThan(0);
         }
       }),
     );
@@ -165,7 +165,7 @@ describe('whatever the loads are', () => {
             .map((node) => domains.filter((domain) => domain.node === node && domain.capacity > 0))
             .filter((members) => members.length > 0)
             .map((members) => ({
-              ...members[0]!,
+              ...members[0],
               capacity: members.reduce((sum, { capacity }) => sum + capacity, 0),
               load: members.reduce((sum, { load }) => sum + load, 0),
             }));
@@ -210,9 +210,9 @@ describe('whatever the loads are', () => {
           domainsWith(then, places),
           then.filter(({ slot }) => movable.some((one) => one.slot === slot)),
         );
-        const origin = new Map(first.map(({ slot, from }) => [slot, places[from]!.node]));
+        const origin = new Map(first.map(({ slot, from }) => [slot, places[from].node]));
         for (const { slot, to } of second) {
-          if (origin.has(slot)) expect(places[to]!.node).not.toBe(origin.get(slot));
+          if (origin.has(slot)) expect(places[to].node).not.toBe(origin.get(slot));
         }
       }),
     );

@@ -44,7 +44,7 @@ class Machine {
   }
 
   word(slot: number, field: number): number {
-    return this.arena.words[this.at(slot) + field]!;
+    return this.arena.words[this.at(slot) + field];
   }
 
   set(slot: number, field: number, value: number): void {
@@ -166,7 +166,7 @@ describe("a task's duty", () => {
       writeU64(words, HEADER.word.nowNs, nowMs * 1e6);
       writeU64(words, machine.at(slot) + W.runnableNs, runnableMs * 1e6);
       loads.look();
-      return loads.duty[0]!;
+      return loads.duty[0];
     };
     expect(look(1_000, 1_000)).toBe(1);
     expect(look(2_000, 1_000)).toBeCloseTo(0.5, 5);

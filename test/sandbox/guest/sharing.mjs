@@ -1,19 +1,21 @@
-// Inside a machine of 4 nodes, 2 CPUs each: loads that begin on one node or two, each under a run of its own. Tells how
-// busy each node's CPUs were, where the tasks ran and how often tasks changed domain.
+// Inside a machine of 4 nodes: loads that begin on one node or two. Tells how busy the CPUs were, where the
+// tasks ran, and how often tasks changed domain.
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { schedExt, Scheduler, tell } from './scheduler.mjs';
+import { extend, schedExt, Scheduler, tell } from './scheduler.mjs';
 
 const NODES = 4;
-const CPUS_PER_NODE = 2;
-const everywhere = `0-${NODES * CPUS_PER_NODE - 1}`;
+const CPUS_PER_NODE = cpus().length / NODES;
+/** The CPUs of some nodes, as taskset(1) wants them. */
+const onNodes = (first, last) => `${first * CPUS_PER_NODE}-${(last + 1) * CPUS_PER_NODE - 1}`;
+const everywhere = onNodes(0, NODES - 1);
 
 /** Starts a program so many times on these CPUs. */
 function start(count, cpus, command) {
-  return Array.from({ length: count }, () =>
-    spawn('taskset', ['-c', cpus, ...command], { stdio: 'ignore' }),
-  );
+  return Array.from({ length: count }, () => spawn('taskset', ['-c', cpus, ...command], { stdio: 'ignore' }));
 }
 const hog = ['sh', '-c', 'while :; do :; done'];
 
@@ -55,76 +57,76 @@ async function watch(children, seconds) {
   return counts;
 }
 
-/**
- * One run: `begin` starts children, which get `settleS`; then it looks for `lookS`.
- */
-async function scenario(name, args, begin, settleS, lookS) {
-  const scheduler = new Scheduler(args);
-  let more = {};
-  if (await scheduler.attached()) {
-    const children = await begin();
-    await sleep(settleS * 1000);
-    const [before, ranBefore] = [ticks(), children.map(look)];
-    const seen = await watch(children, lookS);
-    const [after, ranAfter] = [ticks(), children.map(look)];
-    more = {
-      busy: busyShares(before, after),
-      nodes: seen,
-      ranMs: ranAfter.map(({ cpuMs }, index) => cpuMs - ranBefore[index].cpuMs),
-      seconds: settleS + lookS,
-    };
-    for (const child of children) child.kill('SIGKILL');
-  }
-  await scheduler.stop('SIGTERM');
-  tell(name, { ...scheduler.record(), ...more, stateAfter: schedExt('state') });
+/** How often user tasks have changed domain so far, by the table that --stats prints each second. */
+const movesSoFar = ({ stdout }) =>
+  Number([...stdout.matchAll(/(\d+) moves between domains/g)].at(-1)?.[1] ?? 0);
+
+/** Starts children, lets them settle, looks at them for a while, and ends them. */
+async function scenario(begin, settleS, lookS) {
+  const children = await begin();
+  process.stderr.write(`${begin.name} at ${performance.now() | 0} ms\n`);
+  await sleep(settleS * 1000);
+  const [before, ranBefore, movesBefore] = [ticks(), children.map(look), movesSoFar(scheduler)];
+  const startMs = performance.now();
+  const seen = await watch(children, lookS);
+  const [after, ranAfter, movesAfter] = [ticks(), children.map(look), movesSoFar(scheduler)];
+  const lookedS = (performance.now() - startMs) / 1000;
+  const ended = Promise.all(children.map((child) => once(child, 'exit')));
+  for (const child of children) child.kill('SIGKILL');
+  await ended;
+  return {
+    busy: busyShares(before, after),
+    nodes: seen,
+    ranMs: ranAfter.map(({ cpuMs }, index) => cpuMs - ranBefore[index].cpuMs),
+    moves: movesAfter - movesBefore,
+    // Longer than it should be where the machine is slow.
+    lookedS,
+  };
 }
 
-const scenarios = {
-  /** 16 tasks that begin on node 0, and two that stay there. */
-  spread: (args) =>
-    scenario(
-      'spread',
-      args,
-      async () => {
-        const [bound, free] = [start(2, '0-1', hog), start(14, '0-1', hog)];
-        await sleep(500);
-        widen(free, everywhere);
-        return [...bound, ...free];
-      },
-      5,
-      4,
-    ),
-  /** Only stealing: twice as many tasks as CPUs. */
-  steal: (args) =>
-    scenario(
-      'steal',
-      ['--no-balance', ...args],
-      async () => {
-        const children = start(16, '0-1', hog);
-        await sleep(500);
-        widen(children, everywhere);
-        return children;
-      },
-      1,
-      4,
-    ),
-  /** Two equal groups on two nodes, which may run on both. */
-  equal: (args) =>
-    scenario(
-      'equal',
-      args,
-      async () => {
-        const children = [...start(4, '0-1', hog), ...start(4, '2-3', hog)];
-        await sleep(500);
-        widen(children, '0-3');
-        return children;
-      },
-      2,
-      6,
-    ),
-};
-
-for (const name of process.argv.slice(2)) {
-  const [which, ...args] = name.split(' ');
-  await scenarios[which](args);
+/** Two equal groups on two nodes; each task may run on both. */
+async function equal() {
+  const children = [
+    ...start(2 * CPUS_PER_NODE, onNodes(0, 0), hog),
+    ...start(2 * CPUS_PER_NODE, onNodes(1, 1), hog),
+  ];
+  await sleep(500);
+  widen(children, onNodes(0, 1));
+  return children;
 }
+
+/** Twice as many tasks as CPUs, all of them on node 0 until now. */
+async function crowd() {
+  const children = start(2 * NODES * CPUS_PER_NODE, onNodes(0, 0), hog);
+  await sleep(500);
+  widen(children, everywhere);
+  return children;
+}
+
+/** As many that begin on node 0; the first two stay there. */
+async function spread() {
+  const [bound, free] = [
+    start(2, onNodes(0, 0), hog),
+    start(2 * NODES * CPUS_PER_NODE - 2, onNodes(0, 0), hog),
+  ];
+  await sleep(500);
+  widen(free, everywhere);
+  return [...bound, ...free];
+}
+
+extend(5);
+const scheduler = new Scheduler(['--stats', '1', ...process.argv.slice(2)]);
+let more = {};
+if (await scheduler.attached()) {
+  // The looks themselves are work; they must not move, or their moves were counted.
+  execFileSync('taskset', ['-a', '-p', '-c', onNodes(NODES - 1, NODES - 1), process.pid]);
+  more = {
+    stateDuring: schedExt('state'),
+    equal: await scenario(equal, 2, 6),
+    // Less than a beat after they were let go.
+    steal: await scenario(crowd, 0.2, 0.8),
+    spread: await scenario(spread, 5, 4),
+  };
+}
+await scheduler.stop('SIGTERM');
+tell('sharing', { ...scheduler.record(), ...more, stateAfter: schedExt('state') });
