@@ -2,12 +2,14 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { isNativeError } from '../src/kernel/native-addon.js';
+import { handOffCommand } from './hand-off.js';
 import { sandboxBenchCommand } from './sandbox.js';
 import { transportCommand } from './transport.js';
 
 const program = new Command('bench')
   .description('Measures nodeland.')
   .addCommand(transportCommand())
+  .addCommand(handOffCommand())
   .addCommand(sandboxBenchCommand());
 // commander starts this one itself, with the arguments that follow.
 program.command('loop', 'nanoseconds per decision in the worker, on synthetic tasks', {

@@ -9,7 +9,7 @@ import { runCommand } from './run.js';
 import { sandboxCommand } from './sandbox.js';
 
 const EXIT_CODES = `
-Exit codes: 0 done, 64 usage, 69 this kernel has no sched_ext, 77 not enough privilege,
+Exit codes: 0 done, 64 usage, 69 this kernel has no sched_ext or nothing runs, 77 not enough privilege,
 78 bad configuration, 1 anything else.`;
 
 /** createProgram builds the commands; parse errors throw CommanderError instead of ending the process. */
@@ -23,9 +23,9 @@ export function createProgram(): Command {
     .addHelpText('after', EXIT_CODES)
     .addCommand(runCommand())
     .addCommand(domainsCommand())
+    .addCommand(policyCommand())
     .addCommand(doctorCommand())
     .addCommand(sandboxCommand())
-    .addCommand(policyCommand())
     .addCommand(demoCommand());
   throwOnParseErrors(program);
   return program;

@@ -2,11 +2,13 @@ import { Command } from 'commander';
 import { type ConfigInput, loadConfig } from '../config/config.js';
 import { ASK_MODES, type SettingKey, WAIT_MODES } from '../config/schema.js';
 import { BUILTIN_POLICY_NAMES } from '../policy/builtin.js';
+import { collect, parsePolicyOptions } from './policy-options.js';
 
 /** Each setting that the command line can give, by commander's name for its option. */
 const SETTING_OPTIONS: Readonly<Record<string, { readonly key: SettingKey; readonly option: string }>> = {
   domains: { key: 'domains', option: '--domains' },
   policy: { key: 'policy', option: '--policy' },
+  policyOption: { key: 'policyOptions', option: '--policy-option' },
   wait: { key: 'wait', option: '--wait' },
   ask: { key: 'ask', option: '--ask' },
   partial: { key: 'partial', option: '--partial' },
@@ -16,6 +18,7 @@ const SETTING_OPTIONS: Readonly<Record<string, { readonly key: SettingKey; reado
   slots: { key: 'slots', option: '--slots' },
   duration: { key: 'durationS', option: '--duration' },
   stats: { key: 'statsS', option: '--stats' },
+  socket: { key: 'socket', option: '--socket' },
 };
 
 /** runCommand schedules this machine until it is stopped. Options override the configuration file. */
@@ -28,6 +31,7 @@ export function runCommand(): Command {
       'one worker for each: node, llc, core, one, or CPU lists "0-3,8-11;4-7" (node)',
     )
     .option('--policy <name>', `${BUILTIN_POLICY_NAMES.join(', ')} or the path of a policy module (vtime)`)
+    .option('--policy-option <key=value>', 'an option of that policy; may be given again', collect)
     .option('--wait <mode>', `how workers wait for tasks: ${WAIT_MODES.join(', ')} (park)`)
     .option(
       '--ask <mode>',
@@ -43,6 +47,7 @@ export function runCommand(): Command {
     )
     .option('--duration <seconds>', 'stop after this time')
     .option('--stats <seconds>', 'print a table this often')
+    .option('--socket <path>', 'where `nodeland policy` reaches this run (/run/nodeland.sock)')
     .option('-v, --verbose', 'log more')
     .action(async (_options, command: Command) => {
       const config = loadConfig(configInput(command));
@@ -57,15 +62,19 @@ export function configInput(command: Command): ConfigInput {
   const options: NonNullable<ConfigInput['options']> = {};
   for (const [name, { key, option }] of Object.entries(SETTING_OPTIONS)) {
     if (command.getOptionValueSource(name) !== 'cli') continue;
-    options[key] = { option, value: numeric(key, values[name]) };
+    options[key] = { option, value: typed(key, values[name]) };
   }
   const file = values['config'];
   return { file: typeof file === 'string' ? file : undefined, options, verbose: values['verbose'] === true };
 }
 
 /** Numbers come as text; text that is no number stays as it is, for the schema's message to show. */
-function numeric(key: SettingKey, value: unknown): unknown {
+function typed(key: SettingKey, value: unknown): unknown {
+  if (key === 'policyOptions') return isTexts(value) ? parsePolicyOptions(value) : value;
   const isNumber =
     /(?:Us|Ms|S|^slots)$/.test(key) && typeof value === 'string' && /^[+-]?\d+(?:\.\d+)?$/.test(value);
   return isNumber ? Number(value) : value;
 }
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');

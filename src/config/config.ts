@@ -2,10 +2,25 @@
 import { EXIT, UserError } from '../cli/errors.js';
 import { type ConfigFile, readConfigFile } from './file.js';
 import { type Finding, describeIssues } from './issues.js';
+import { isPlainMap } from './plain.js';
 import { type SettingKey, type Settings, isSettingKey, settingsSchema } from './schema.js';
 
+/** FileOrigin is a place in the configuration file. */
+export interface FileOrigin {
+  readonly from: 'file';
+  readonly place: string;
+  readonly file: ConfigFile;
+}
+
 /** Where a setting's value came from. Keys left to their default have no origin. */
-export type Origin = { readonly from: 'command line' } | { readonly from: 'file'; readonly place: string };
+export type Origin =
+  | FileOrigin
+  /** Of policyOptions, which are taken one by one: those that were typed, and where the others are from. */
+  | {
+      readonly from: 'command line';
+      readonly keys?: readonly string[];
+      readonly others?: FileOrigin | undefined;
+    };
 
 /** So many mistakes in a file are told; the rest may be the same one. */
 const MOST_FINDINGS = 20;
@@ -45,8 +60,7 @@ export function mergeConfig(
   if (file) {
     checkFile(file);
     for (const key of Object.keys(file.values)) {
-      if (isSettingKey(key))
-        origins.set(key, { from: 'file', place: placeText(file, { path: [key], aboutKey: false }) });
+      if (isSettingKey(key)) origins.set(key, fileOrigin(file, key));
     }
   }
 
@@ -56,14 +70,30 @@ export function mergeConfig(
     overrides[key] = given.value;
     origins.set(key, { from: 'command line' });
   }
-  const parsed = settingsSchema.safeParse({ ...file?.values, ...overrides });
+  const values: Record<string, unknown> = { ...file?.values };
+  if ('policy' in overrides) {
+    // The file's options were for the file's policy.
+    delete values['policyOptions'];
+    if (!('policyOptions' in overrides)) origins.delete('policyOptions');
+  }
+  const parsed = settingsSchema.safeParse({ ...values, ...overrides });
   if (!parsed.success) {
     const lines = describeIssues(parsed.error.issues, overrides).map(({ path: [key], text }) =>
       withOption(isSettingKey(key) ? options[key]?.option : undefined, key, text),
     );
     throw new UserError([...new Set(lines)].join('\n'), EXIT.usage);
   }
-  return { ...parsed.data, verbose, origins };
+  if (!('policyOptions' in overrides)) return { ...parsed.data, verbose, origins };
+  const { policyOptions } = parsed.data;
+  const keys = Object.keys(policyOptions);
+  const fromFile = isPlainMap(values['policyOptions']) ? values['policyOptions'] : undefined;
+  const others = file && fromFile ? fileOrigin(file, 'policyOptions') : undefined;
+  origins.set('policyOptions', { from: 'command line', keys, others });
+  return { ...parsed.data, policyOptions: { ...fromFile, ...policyOptions }, verbose, origins };
+}
+
+function fileOrigin(file: ConfigFile, key: SettingKey): FileOrigin {
+  return { from: 'file', place: placeText(file, { path: [key], aboutKey: false }), file };
 }
 
 function checkFile(file: ConfigFile): void {
@@ -77,7 +107,8 @@ function checkFile(file: ConfigFile): void {
   throw new UserError([...lines].join('\n'), EXIT.config);
 }
 
-function placeText(file: ConfigFile, { path, aboutKey }: Pick<Finding, 'path' | 'aboutKey'>): string {
+/** placeText gives a place as `name:line:column`. */
+export function placeText(file: ConfigFile, { path, aboutKey }: Pick<Finding, 'path' | 'aboutKey'>): string {
   const { line, column } = file.placeOf(path, aboutKey);
   return `${file.name}:${line}:${column}`;
 }

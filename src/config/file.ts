@@ -4,7 +4,8 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { type Document, LineCounter, isMap, isNode, isScalar, parseDocument, visit } from 'yaml';
 import { EXIT, UserError } from '../cli/errors.js';
 import { findExcess } from './excess.js';
-import { type SettingPath, harmless, isPlainMap, show } from './issues.js';
+import { type SettingPath, harmless, show } from './issues.js';
+import { isPlainMap } from './plain.js';
 
 /** Where in a file: 1-based line and column. */
 export interface Place {

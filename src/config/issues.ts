@@ -1,6 +1,7 @@
 /** Turning the schema's findings into sentences: which key, what was expected, what was found. */
 import type { z } from 'zod';
-import { EXPECTED, SETTING_KEYS, isSettingKey } from './schema.js';
+import { isPlainMap } from './plain.js';
+import { CHOICE_KEYS, EXPECTED, SETTING_KEYS, isSettingKey } from './schema.js';
 
 /** A path to a value in the settings: ['sliceUs'] or ['domainPolicies', '0']. */
 export type SettingPath = readonly string[];
@@ -28,7 +29,7 @@ function describeIssue(issue: z.core.$ZodIssue, input: unknown): Finding[] {
     return issue.keys.map((key) => ({
       path: [...path, key],
       aboutKey: true,
-      text: harmless(unknownKey(key)),
+      text: harmless(path.length === 0 ? unknownKey(key) : unknownInner(path, key)),
     }));
   }
   const [key] = path;
@@ -48,16 +49,14 @@ function describeIssue(issue: z.core.$ZodIssue, input: unknown): Finding[] {
   ];
 }
 
+/** The only maps with keys of their own within the settings are a domain's policy with its options. */
+function unknownInner(path: SettingPath, key: string): string {
+  return `${path.join('.')}: unknown key ${show(key)}; the keys are ${CHOICE_KEYS.join(', ')}`;
+}
+
 function unknownKey(key: string): string {
   const near = nearestKey(key);
   return `unknown key ${show(key)}; ${near ? `did you mean ${near}?` : `the keys are ${SETTING_KEYS.join(', ')}`}`;
-}
-
-/** isPlainMap tells a map from the sets, dates and bytes that a file can also hold. */
-export function isPlainMap(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 /** show writes a value as one short line for a message. */

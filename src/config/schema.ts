@@ -2,8 +2,10 @@
 import { z } from 'zod';
 import { DOMAIN_SPEC_SHAPE, DomainSpecError, parseDomainSpec } from '../domain/spec.js';
 import { BUILTIN_POLICY_NAMES } from '../policy/builtin.js';
+import { isModulePath } from '../policy/source.js';
 import { LIMIT } from '../shm/layout.generated.js';
 import { MAX_DOMAINS } from '../topology/ids.js';
+import { isPlainMap, isPlainValue } from './plain.js';
 
 /** How a worker waits for tasks; DESIGN: park gives the CPU back to its domain, spin owns it, poll sleeps on a file descriptor. */
 export const WAIT_MODES = ['park', 'spin', 'poll'] as const;
@@ -19,8 +21,29 @@ const domainSpec = z.string().superRefine((text, context) => {
   }
 });
 
-/** A built-in policy, or a module's path, which has a slash in it. */
-const policyName = z.string().refine((name) => BUILTIN_POLICY_NAMES.includes(name) || name.includes('/'));
+/** A built-in policy, or a module's path. No path has a zero in it. */
+const policyName = z
+  .string()
+  .refine((name) => BUILTIN_POLICY_NAMES.includes(name) || (isModulePath(name) && !name.includes('\0')));
+
+/** PolicyOptions are a policy's options as given, not yet checked by its own schema. */
+export type PolicyOptions = Readonly<Record<string, unknown>>;
+const policyOptions = z.custom<PolicyOptions>((value) => isPlainMap(value) && isPlainValue(value));
+
+const policyChoice = z.strictObject({ policy: policyName, options: policyOptions.optional() });
+/** Keys of a domain's policy that is a map. */
+export const CHOICE_KEYS = Object.keys(policyChoice.shape);
+/** PolicyChoice is a policy, with options or as a name alone. */
+export type PolicyChoice = string | Readonly<z.output<typeof policyChoice>>;
+
+/** Either form's mistakes are told at their place within it, which a union's are not. */
+const domainPolicy = z
+  .unknown()
+  .superRefine((value, context) => {
+    const { error } = isPlainMap(value) ? policyChoice.safeParse(value) : policyName.safeParse(value);
+    for (const { path, ...issue } of error?.issues ?? []) context.addIssue({ ...issue, path: [...path] });
+  })
+  .pipe(z.custom<PolicyChoice>());
 
 const DOMAIN_KEY = /^(?:0|[1-9]\d?)$/;
 const domainKey = z.string().refine((key) => DOMAIN_KEY.test(key) && Number(key) < MAX_DOMAINS);
@@ -33,7 +56,13 @@ const domainPolicies = z
     if (isHidden)
       context.addIssue({ code: 'invalid_key', path: ['__proto__'], origin: 'record', issues: [] });
   })
-  .pipe(z.record(domainKey, policyName));
+  .pipe(z.record(domainKey, domainPolicy));
+
+/** What fits into a Unix socket's address (sun_path of unix(7)) with its final zero. */
+const SOCKET_PATH_MAX_BYTES = 107;
+const socketPath = z
+  .string()
+  .refine((path) => path !== '' && !path.includes('\0') && Buffer.byteLength(path) <= SOCKET_PATH_MAX_BYTES);
 
 /** The longest that a timer of Node.js can wait, in whole seconds; a longer one ends at once. */
 export const LONGEST_TIMER_S = 2_147_483;
@@ -42,6 +71,7 @@ export const LONGEST_TIMER_S = 2_147_483;
 export const settingsSchema = z.strictObject({
   domains: domainSpec.default('node'),
   policy: policyName.default('vtime'),
+  policyOptions: policyOptions.default({}),
   domainPolicies: domainPolicies.default({}),
   wait: z.enum(WAIT_MODES).default('park'),
   ask: z.enum(ASK_MODES).default('auto'),
@@ -53,6 +83,7 @@ export const settingsSchema = z.strictObject({
   heartbeatMs: z.int().min(10).max(1_000).default(100),
   durationS: z.number().positive().max(LONGEST_TIMER_S).optional(),
   statsS: z.number().min(0.1).max(3_600).optional(),
+  socket: socketPath.optional(),
 });
 
 export type Settings = Readonly<z.output<typeof settingsSchema>>;
@@ -60,13 +91,14 @@ export type SettingKey = keyof Settings;
 
 const oneOf = (names: readonly string[]): string => `one of ${names.join(', ')}`;
 
-const POLICY_SHAPE = `${BUILTIN_POLICY_NAMES.join(', ')} or the path of a policy module (such as ./my.js)`;
+const POLICY_SHAPE = `${BUILTIN_POLICY_NAMES.join(', ')} or the path of a policy module (such as ./my.ts)`;
 
 /** What each key wants, in words; the second half of every error message. */
 export const EXPECTED: Readonly<Record<SettingKey, string>> = {
   domains: DOMAIN_SPEC_SHAPE,
   policy: POLICY_SHAPE,
-  domainPolicies: `a map from domain numbers (0 to ${MAX_DOMAINS - 1}) to ${POLICY_SHAPE}`,
+  policyOptions: 'a map from option names to plain values',
+  domainPolicies: `a map from domain numbers (0 to ${MAX_DOMAINS - 1}) to ${POLICY_SHAPE}, or to a map of policy and options`,
   wait: oneOf(WAIT_MODES),
   ask: oneOf(ASK_MODES),
   partial: 'true or false',
@@ -77,6 +109,7 @@ export const EXPECTED: Readonly<Record<SettingKey, string>> = {
   heartbeatMs: 'a whole number of milliseconds from 10 to 1000',
   durationS: 'a number of seconds above 0, at most 2147483 (24 days)',
   statsS: 'a number of seconds from 0.1 to 3600',
+  socket: `a path of 1 to ${SOCKET_PATH_MAX_BYTES} bytes`,
 };
 
 export const SETTING_KEYS = Object.keys(EXPECTED) as readonly SettingKey[];

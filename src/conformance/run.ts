@@ -9,6 +9,8 @@ import { weightsRespected } from './weights.js';
 
 /** CONFORMANCE is what every policy must do, on a simulated kernel. */
 export const CONFORMANCE: readonly Check[] = [
+  // First: what ran before in this process shapes the compiled code.
+  noAllocation,
   nothingLost,
   weightsRespected,
   cpusBusy,
@@ -18,7 +20,6 @@ export const CONFORMANCE: readonly Check[] = [
   slotsUsedAgain,
   weightsChange,
   takesOver,
-  noAllocation,
 ];
 
 /** Report is one check with its result and how long it took. */

@@ -5,7 +5,7 @@
  */
 import { type Arena, domainPlace, readU64, writeU64 } from '../shm/arena.js';
 import { type HeldTasks, NOTE } from '../shm/held-tasks.js';
-import { DECISION_FLAG, DOMAIN, SLOT } from '../shm/layout.generated.js';
+import { DECISION_FLAG, DOMAIN, SLOT, WAIT_MODE } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 import { Inbox, inboxBytes } from './inbox.js';
 
@@ -14,6 +14,7 @@ const PENDING_MAX = 128;
 const LAG_MAX_NS = 2 ** 31 - 1;
 const { held: HELD, stampMask: STAMP_MASK } = NOTE;
 const WAKE_WORKER = DECISION_FLAG.WAKE_WORKER;
+const POLL = WAIT_MODE.POLL;
 
 /** Requests is where entries about no task go. */
 export interface Requests {
@@ -126,7 +127,9 @@ export class HandOff {
     const { words } = this;
     const block = this.blocks[to];
     Atomics.store(words, block + DOMAIN.word.wakeRequest, 1);
-    if (Atomics.load(words, block + DOMAIN.word.parked) !== 0) requests.request(to, 0, WAKE_WORKER);
+    const isAway =
+      Atomics.load(words, block + DOMAIN.word.parked) !== 0 || words[block + DOMAIN.word.waitMode] === POLL;
+    if (isAway) requests.request(to, 0, WAKE_WORKER);
   }
 
   hasMail(): boolean {

@@ -1,9 +1,14 @@
 /** The built-in policies, by name. */
+import central from './central.js';
+import eevdf from './eevdf.js';
+import deadline from './deadline.js';
 import fifo from './fifo.js';
+import layered from './layered.js';
 import type { PolicyDefinition } from './policy.js';
+import rr from './rr.js';
 import vtime from './vtime.js';
 
-const BUILTIN: readonly PolicyDefinition[] = [vtime, fifo];
+const BUILTIN: readonly PolicyDefinition[] = [vtime, fifo, rr, eevdf, deadline, layered, central];
 
 /** BUILTIN_POLICY_NAMES lists the built-in policies, the default first. */
 export const BUILTIN_POLICY_NAMES: readonly string[] = BUILTIN.map(({ name }) => name);

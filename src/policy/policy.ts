@@ -201,7 +201,7 @@ const TICK_MS = 100;
  *
  * @throws TypeError that says what is wrong
  */
-export function definePolicy<Options = undefined, const State extends StateSpec = Record<never, never>>(
+export function definePolicy<Options = undefined, const State extends StateSpec = Record<string, never>>(
   module: PolicyModule<Options, State>,
 ): PolicyDefinition {
   const { name, summary, options, state = {}, standing = 'auto', tickMs = TICK_MS } = module;
@@ -240,18 +240,44 @@ export function definePolicy<Options = undefined, const State extends StateSpec 
   };
 }
 
+/** OptionMistake is one wrong option. */
+export interface OptionMistake {
+  /** Where in the options; empty for all of them. */
+  readonly path: readonly string[];
+  readonly text: string;
+}
+
+/** OptionsError says which options of a policy are wrong, and what was expected. */
+export class OptionsError extends TypeError {
+  override name = 'OptionsError';
+
+  constructor(
+    policy: string,
+    readonly mistakes: readonly OptionMistake[],
+  ) {
+    super(
+      `policy ${policy}: ${mistakes.map(({ path, text }) => `${path.join('.') || 'options'}: ${text}`).join('; ')}`,
+    );
+  }
+}
+
 /**
  * parseOptions checks a policy's options, as the configuration has them, and fills in defaults.
  *
- * @throws TypeError that names each wrong option and what was expected
+ * @throws OptionsError that names each wrong option and what was expected
  */
 export function parseOptions({ name, options }: PolicyDefinition, given: unknown): unknown {
   if (options === undefined) {
-    if (given === undefined) return undefined;
-    throw new TypeError(`policy ${name} has no options`);
+    if (given === undefined || isEmpty(given)) return undefined;
+    throw new OptionsError(name, [{ path: [], text: 'this policy has none' }]);
   }
   const parsed = options.safeParse(given ?? {});
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`);
-  throw new TypeError(`policy ${name}: ${issues.join('; ')}`);
+  throw new OptionsError(
+    name,
+    parsed.error.issues.map(({ path, message }) => ({ path: path.map(String), text: message })),
+  );
 }
+
+const isEmpty = (given: unknown): boolean =>
+  typeof given === 'object' && given !== null && Object.keys(given).length === 0;

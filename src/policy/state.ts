@@ -48,7 +48,7 @@ export class TaskState {
     }
     this.generations = new Uint32Array(memory, at, nrSlots);
     this.fields = Object.values(arrays);
-    this.arrays = arrays as StateArrays<StateSpec>;
+    this.arrays = arrays;
     // Touches the pages, which a new buffer does not.
     for (let slot = 0; slot < nrSlots; slot++) this.generations[slot] |= 0;
   }
@@ -59,7 +59,7 @@ export class TaskState {
     const stamp = generation + 1;
     if (generations[slot] === stamp) return false;
     generations[slot] = stamp;
-    for (let index = 0; index < fields.length; index++) fields[index][slot] = 0;
+    for (const field of fields) field[slot] = 0;
     return true;
   }
 }

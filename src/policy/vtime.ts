@@ -15,14 +15,27 @@ const ORDER_MAY_PREEMPT = ORDER_FLAG.PREEMPT;
 const WEIGHT_DEFAULT = 100;
 
 const options = z.strictObject({
-  /** Weighted execution since its last wake-up delays a task's deadline by at most so many default slices. */
-  execCapSlices: z.number().min(0).max(1000).default(100),
-  /** A slice is the default slice times weight / 100, between the default divided and multiplied by this. */
-  sliceSpread: z.number().min(1).max(100).default(4),
-  /** A standing order is valid for so many wake-ups ... */
-  orderWakes: z.int().min(1).max(1_000_000).default(64),
-  /** ... and for so many milliseconds. */
-  orderValidMs: z.int().min(1).max(60_000).default(1000),
+  execCapSlices: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(100)
+    .describe("weighted execution since its last wake-up delays a task's deadline by at most so many default slices"),
+  sliceSpread: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(4)
+    .describe(
+      'a slice is the default slice times weight / 100, between the default divided and multiplied by this',
+    ),
+  orderWakes: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(64)
+    .describe('a standing order is valid for so many wake-ups'),
+  orderValidMs: z.int().min(1).max(60_000).default(1000).describe('and for so many milliseconds'),
 });
 
 type VtimeOptions = z.output<typeof options>;

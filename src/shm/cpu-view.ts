@@ -73,7 +73,8 @@ export class CpuView {
   /** idle finds an idle CPU of this domain; -1 when all are busy. O(CPUs of the domain). */
   idle(): number {
     const { own } = this;
-    for (let index = 0; index < own.length; index++) if (this.isIdle(own[index])) return own[index];
+    const { length } = own;
+    for (let index = 0; index < length; index++) if (this.isIdle(own[index])) return own[index];
     return -1;
   }
 }

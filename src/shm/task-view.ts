@@ -3,7 +3,7 @@
  *
  * What a policy can see of a task. A task handle is a slot number; these accessors read its slot.
  */
-import { SLOT } from './layout.generated.js';
+import { LIMIT, OWNER, SLOT, TASK_FLAG } from './layout.generated.js';
 import type { Arena } from './arena.js';
 import type { HeldTasks } from './held-tasks.js';
 import type { Slot } from './slot.js';
@@ -23,6 +23,18 @@ const STOPPED = W.stoppedNs;
 const ENQUEUED = W.enqueuedNs;
 const WOKEN = W.wokenNs;
 const SLEEP = W.sleepNs;
+const OWNED_BY = W.owner;
+const RUNNABLE_SINCE = W.runnableSinceNs;
+const DECIDED = OWNER.DECIDED;
+const IDENTITY = W.identity;
+const UID = W.uid;
+const NICE = W.nice;
+const NUMA_NODE = W.numaNode;
+const CGROUP = W.cgroupId;
+const ALLOWED_DOMAINS = W.allowedDomains;
+const COMM_BYTE = SLOT.byte.comm;
+const COMM_LENGTH = LIMIT.COMM_LEN;
+const { NEW, WAKEUP } = TASK_FLAG;
 const SLOT_SHIFT = 6;
 const HIGH = 2 ** 32;
 /** Nice 0. */
@@ -37,12 +49,16 @@ export class TaskView {
   private readonly words: Uint32Array;
   private readonly slotsWord: number;
   private readonly held: HeldTasks;
+  /** The same memory, for names. */
+  private readonly bytes: Buffer;
 
   constructor(arena: Arena, held: HeldTasks) {
     if (SLOT.words !== 1 << SLOT_SHIFT) throw new RangeError('slots are not 256 bytes');
     this.words = arena.words;
     this.slotsWord = arena.slotsWord;
     this.held = held;
+    const { buffer, byteOffset, byteLength } = arena.words;
+    this.bytes = Buffer.from(buffer, byteOffset, byteLength);
   }
 
   private word(slot: Slot, field: number): number {
@@ -88,6 +104,60 @@ export class TaskView {
   /** weight is 1 to 10000; 100 is nice 0. */
   weight(slot: Slot): number {
     return this.word(slot, WEIGHT);
+  }
+
+  /** nice is -20 to 19. */
+  nice(slot: Slot): number {
+    return this.word(slot, NICE) | 0;
+  }
+
+  uid(slot: Slot): number {
+    return this.word(slot, UID);
+  }
+
+  /** cgroupId is the inode number of its directory below /sys/fs/cgroup. */
+  cgroupId(slot: Slot): number {
+    return this.time(slot, CGROUP);
+  }
+
+  /**
+   * identity is a number that changes with comm, uid, nice, weight and cgroup: what was concluded from these holds as
+   * long as it stays.
+   */
+  identity(slot: Slot): number {
+    return this.word(slot, IDENTITY);
+  }
+
+  /**
+   * comm is its name, at most 15 bytes. Allocates a string: not for every enqueue, but when a task is new or its
+   * {@link identity} has changed.
+   */
+  comm(slot: Slot): string {
+    const { bytes } = this;
+    const from = (this.slotsWord + (slot << SLOT_SHIFT)) * 4 + COMM_BYTE;
+    let length = 0;
+    while (length < COMM_LENGTH && bytes[from + length] !== 0) length++;
+    return bytes.toString('utf8', from, from + length);
+  }
+
+  /** numaNode is the node it prefers; -1 when it has none. */
+  numaNode(slot: Slot): number {
+    return this.word(slot, NUMA_NODE) | 0;
+  }
+
+  /** mayUse tells whether its affinity allows a CPU of a domain. */
+  mayUse(slot: Slot, domain: number): boolean {
+    return ((this.word(slot, ALLOWED_DOMAINS + (domain >> 5)) >>> (domain & 31)) & 1) !== 0;
+  }
+
+  /** isNew tells whether it was never decided before. */
+  isNew(slot: Slot): boolean {
+    return (this.held.flags(slot) & NEW) !== 0;
+  }
+
+  /** isWakeup tells whether it woke; otherwise its slice ended. */
+  isWakeup(slot: Slot): boolean {
+    return (this.held.flags(slot) & WAKEUP) !== 0;
   }
 
   /** cpu is where it ran last. */
@@ -142,5 +212,15 @@ export class TaskView {
   /** sleepNs is the length of its last sleep. */
   sleepNs(slot: Slot): number {
     return this.time(slot, SLEEP);
+  }
+
+  /** isQueued tells of any slot whether its task was decided and waits for its CPU. A hint, as is {@link isRunnable}. */
+  isQueued(slot: Slot): boolean {
+    return this.word(slot, OWNED_BY) === DECIDED;
+  }
+
+  /** isRunnable tells of any slot whether its task runs or wants to. */
+  isRunnable(slot: Slot): boolean {
+    return (this.word(slot, RUNNABLE_SINCE) | this.word(slot, RUNNABLE_SINCE + 1)) !== 0;
   }
 }

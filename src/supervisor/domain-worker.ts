@@ -7,15 +7,23 @@ import type { Logger } from '../observe/log.js';
 import { DEFAULT_POLICY } from '../policy/builtin.js';
 import { domainPlace } from '../shm/arena.js';
 import { DOMAIN, DOMAIN_STATE } from '../shm/layout.generated.js';
-import { commandGo, commandStop, createControl } from '../worker/control.js';
-import type { WorkerTask } from '../worker/messages.js';
+import { commandGo, commandStop, commandSwap, createControl } from '../worker/control.js';
+import type { PolicyOrder, WorkerTask } from '../worker/messages.js';
 import type { StopReason } from '../worker/run.js';
 import { Failures, FAILURES_MAX } from './failures.js';
 import { LoopWatch } from './loop-watch.js';
+import { type ChosenPolicy, builtinDefault } from './policies.js';
 import type { SchedulerLink } from './scheduler-link.js';
+import type { StateMemories } from './state-memories.js';
 import type { HostedWorker, WorkerHost } from './worker-host.js';
 
-export type DomainWorkerOptions = Pick<WorkerTask, 'policy' | 'wait' | 'ask' | 'sliceUs' | 'partial'>;
+export type DomainWorkerOptions = Pick<
+  WorkerTask,
+  'wait' | 'ask' | 'sliceUs' | 'partial' | 'inboxMemory' | 'siblings' | 'neighbours'
+>;
+
+/** A policy that is not in place by then is hung. */
+const SWAP_LIMIT_MS = 10_000;
 
 /** What happens to a domain's worker that others must see to. */
 export interface DomainWorkerEvents {
@@ -35,7 +43,12 @@ export class DomainWorker {
   private tid: number | undefined;
   /** Where it is pinned: the planned CPU, or another one of the domain while that is offline. */
   private cpu: number;
-  private policy: string;
+  private chosen: ChosenPolicy;
+  /** The policy that failed too often, while the built-in one is in its place. */
+  private failed: string | undefined;
+  /** Starts and changes of policy, one after the other. */
+  private queue: Promise<unknown> = Promise.resolve();
+  private isSwapping = false;
   private stopping = false;
   /** Why its thread was ended by us. */
   private killedFor: string | undefined;
@@ -47,14 +60,103 @@ export class DomainWorker {
   constructor(
     private readonly host: WorkerHost,
     private readonly link: SchedulerLink,
-    private readonly domain: Domain,
+    readonly domain: Domain,
+    policy: ChosenPolicy,
+    private readonly memories: StateMemories,
     private readonly options: DomainWorkerOptions,
     private readonly events: DomainWorkerEvents,
     private readonly log: Logger,
   ) {
     this.stateWord = this.word('state');
     this.cpu = domain.workerCpu;
-    this.policy = options.policy;
+    this.chosen = policy;
+  }
+
+  private get policy(): string {
+    return this.chosen.definition.name;
+  }
+
+  /** runs tells what the domain's worker runs, now or when it has been started again. */
+  runs(): {
+    readonly chosen: ChosenPolicy;
+    readonly isRunning: boolean;
+    readonly failed: string | undefined;
+  } {
+    return { chosen: this.chosen, isRunning: this.tid !== undefined, failed: this.failed };
+  }
+
+  /** order is a policy as the worker gets it; its state is that of the other domains with it. */
+  private order(chosen: ChosenPolicy): PolicyOrder & { readonly stateMemory: SharedArrayBuffer } {
+    const { module: policy, definition, options } = chosen;
+    const stateMemory = this.memories.memoryOf(this.domain.id, definition);
+    return { policy, stateMemory, ...(options === undefined ? {} : { options }) };
+  }
+
+  /**
+   * setPolicy changes the policy of the running worker, or of the next one when none runs.
+   *
+   * @returns a remark, such as that the old policy's unload failed
+   * @throws UserError (configuration) that says why the old policy is still in place
+   */
+  async setPolicy(chosen: ChosenPolicy): Promise<string | undefined> {
+    return this.next(async () => {
+      if (this.stopping) throw new UserError('nodeland is stopping');
+      const order = this.order(chosen);
+      try {
+        const remark = await this.swap(order, chosen);
+        this.chosen = chosen;
+        this.failed = undefined;
+        this.failures.forget();
+        this.log.info(
+          { domain: this.domain.name, policy: this.policy },
+          `domain ${this.domain.name} is scheduled by policy ${this.policy} from now on${remark === undefined ? '' : ` (${remark})`}`,
+        );
+        return remark;
+      } finally {
+        this.memories.keepOnly(this.domain.id, this.order(this.chosen).stateMemory);
+      }
+    });
+  }
+
+  private async swap(
+    order: PolicyOrder,
+    { definition: { name } }: ChosenPolicy,
+  ): Promise<string | undefined> {
+    const { hosted, tid } = this;
+    if (hosted === undefined || tid === undefined) return 'its worker is started again at this moment';
+    const answered = hosted.swap(order);
+    this.isSwapping = true;
+    commandSwap(this.control);
+    Atomics.store(this.link.arena.words, this.word('wakeRequest'), 1);
+    const timer = setTimeout(() => {
+      this.killedFor = `policy ${name} was not in place after ${seconds(SWAP_LIMIT_MS)} s`;
+      hosted.kill();
+    }, SWAP_LIMIT_MS);
+    try {
+      const answer = await answered.catch(() => {
+        throw new UserError(
+          `policy ${name} ended its worker, which is started again with ${this.policy}`,
+          EXIT.config,
+        );
+      });
+      if (answer.kind === 'refused') throw new UserError(`policy ${name}: ${answer.message}`, EXIT.config);
+      this.log.debug(
+        { ...answer },
+        `domain ${this.domain.name} was left alone for ${answer.awayMs.toFixed(1)} ms`,
+      );
+      this.events.going(this.domain, tid);
+      return answer.warning;
+    } finally {
+      clearTimeout(timer);
+      this.isSwapping = false;
+    }
+  }
+
+  /** next runs a step when those before it are through. */
+  private next<T>(step: () => Promise<T>): Promise<T> {
+    const done = this.queue.then(step);
+    this.queue = done.catch(() => undefined);
+    return done;
   }
 
   /** start resolves when the worker is warm and known to the kernel side. It waits for {@link go}. */
@@ -69,7 +171,7 @@ export class DomainWorker {
       memoryBytes: link.byteLength,
       control: this.control.buffer,
       ...this.options,
-      policy: this.policy,
+      ...this.order(this.chosen),
     });
     this.hosted = hosted;
     let isReady = false;
@@ -158,7 +260,17 @@ export class DomainWorker {
     if (tid !== undefined) this.events.died(this.domain, tid);
     const what = this.killedFor ?? describe(cause);
     this.killedFor = undefined;
-    await this.afterFailure(what);
+    if (this.isSwapping) await this.afterBadSwap(what);
+    else await this.afterFailure(what);
+  }
+
+  /** What a policy did that was about to be put in place is not held against the one that still is. */
+  private async afterBadSwap(what: string): Promise<void> {
+    this.log.error(
+      { domain: this.domain.name },
+      `the worker of domain ${this.domain.name} ended while its policy was changed: ${what}; it is started again with ${this.policy}`,
+    );
+    await this.startAgain();
   }
 
   /** afterFailure starts the worker again after a while; with the built-in policy if it failed too often. */
@@ -180,7 +292,9 @@ export class DomainWorker {
         `policy ${this.policy} failed ${times} in domain ${name}, at last: ${what}; ` +
           `the domain stays with the built-in policy ${DEFAULT_POLICY}`,
       );
-      this.policy = DEFAULT_POLICY;
+      this.failed = this.policy;
+      this.chosen = builtinDefault();
+      this.memories.keepOnly(this.domain.id, this.order(this.chosen).stateMemory);
       this.failures.forget();
     } else {
       this.log.error(
@@ -195,12 +309,13 @@ export class DomainWorker {
   private async startAgain(): Promise<void> {
     if (this.stopping) return;
     try {
-      await this.start();
+      await this.next(async () => {
+        await this.start();
+        this.go();
+      });
     } catch (error) {
       await this.afterFailure(error instanceof Error ? error.message : String(error));
-      return;
     }
-    this.go();
   }
 }
 

@@ -12,21 +12,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { RunConfig } from '../config/config.js';
 import { planFor } from '../config/plan.js';
-import type { DomainPlan } from '../domain/plan.js';
+import type { Domain, DomainPlan } from '../domain/plan.js';
 import { type ExitInfo, type NativeAddon } from '../kernel/native-addon.js';
 import { native as loadNative } from '../kernel/native.js';
 import { FaultWatch } from '../observe/faults.js';
 import { createLog, type Logger } from '../observe/log.js';
 import { liveTable, type Report, summaryTable } from '../observe/report.js';
 import { takeSnapshot } from '../observe/snapshot.js';
-import { loadPolicy } from '../policy/load.js';
+import { inboxBytes } from '../handoff/inbox.js';
+import { PolicyLoader } from '../policy/load.js';
+import type { DomainNeighbours } from '../policy/policy.js';
+import { openControl } from './control.js';
+import type { ControlServer } from '../control/server.js';
+import { type Topology, cpuInfo } from '../topology/topology.js';
 import { readTopology } from '../topology/read.js';
 import { DomainWatch } from './domain-watch.js';
 import { DomainWorker } from './domain-worker.js';
 import { HotplugWatch } from './hotplug-watch.js';
 import { unregisterWorker } from './memory.js';
 import { checkMachine, hotplugSequence } from './preflight.js';
+import { type ChosenPolicy, choosePolicies } from './policies.js';
 import { SchedulerLink } from './scheduler-link.js';
+import { StateMemories } from './state-memories.js';
 import { type Restore, setSysctl } from './sysctl.js';
 import { piscinaHost } from './worker-host.js';
 
@@ -60,16 +67,24 @@ export async function runScheduler(config: RunConfig): Promise<number> {
         .map(({ name, cpus, workerCpu }) => `${name} ${cpus.length} CPUs, worker on ${workerCpu}`)
         .join('; '),
   );
-  // Workers load them for themselves; here a mistake still has its exit code.
-  for (const { id } of plan.domains) await loadPolicy(policyOf(config, id));
-  for (const flag of WORKER_V8_FLAGS) setFlagsFromString(flag);
-  const native = loadNative();
-  const run = new Run(native, plan, config, log, hotplugSeq);
+  const loader = new PolicyLoader();
+  let control: ControlServer | undefined;
   try {
-    await run.begin();
-    return await run.untilStopped();
+    const policies = await choosePolicies(loader, config, plan.domains.length);
+    const workers: DomainWorker[] = [];
+    control = await openControl(config.socket, workers, loader, log);
+    for (const flag of WORKER_V8_FLAGS) setFlagsFromString(flag);
+    const run = new Run(loadNative(), topology, plan, policies, config, log, hotplugSeq);
+    try {
+      await run.begin();
+      workers.push(...run.workers);
+      return await run.untilStopped();
+    } finally {
+      await run.end();
+    }
   } finally {
-    await run.end();
+    await control?.close();
+    loader.close();
   }
 }
 
@@ -77,7 +92,7 @@ export async function runScheduler(config: RunConfig): Promise<number> {
 class Run {
   private readonly link: SchedulerLink;
   private readonly host;
-  private readonly workers: DomainWorker[];
+  readonly workers: readonly DomainWorker[];
   private readonly faults = new FaultWatch();
   private readonly watch: DomainWatch;
   private readonly hotplug: HotplugWatch;
@@ -91,7 +106,9 @@ class Run {
 
   constructor(
     private readonly native: NativeAddon,
+    topology: Topology,
     private readonly plan: DomainPlan,
+    private readonly policies: readonly ChosenPolicy[],
     private readonly config: RunConfig,
     private readonly log: Logger,
     hotplugSeq: bigint,
@@ -101,18 +118,26 @@ class Run {
     this.hotplug = new HotplugWatch(this.link.arena);
     this.watch = new DomainWatch(this.link.arena, plan.domains, log);
     const { session } = this.link;
+    const memories = new StateMemories(config.slots);
+    const inboxMemory = new SharedArrayBuffer(inboxBytes(plan.domains.length));
+    new Uint8Array(inboxMemory).fill(0);
+    const siblings = siblingsOf(topology, plan);
     this.workers = plan.domains.map(
       (domain) =>
         new DomainWorker(
           this.host,
           this.link,
           domain,
+          policies[domain.id],
+          memories,
           {
-            policy: policyOf(config, domain.id),
             wait: config.wait,
             ask: config.ask,
             sliceUs: config.sliceUs,
             partial: config.partial,
+            inboxMemory,
+            siblings,
+            neighbours: neighboursOf(plan, domain),
           },
           {
             going: ({ id }, tid) => {
@@ -156,9 +181,10 @@ class Run {
     this.heartbeat = setInterval(() => {
       this.beat();
     }, config.heartbeatMs);
+    const names = [...new Set(this.policies.map(({ definition }) => definition.name))];
     log.info(
-      { policy: config.policy, wait: config.wait, ask: config.ask },
-      `attached: ${config.partial ? 'SCHED_EXT tasks are' : 'every ordinary task is'} scheduled by policy ${config.policy}`,
+      { policy: names.join(), wait: config.wait, ask: config.ask },
+      `attached: ${config.partial ? 'SCHED_EXT tasks are' : 'every ordinary task is'} scheduled by policy ${names.join(', ')}`,
     );
   }
 
@@ -277,8 +303,16 @@ class Run {
   }
 }
 
-/** policyOf gives a domain's policy: its own where the configuration has one. */
-function policyOf({ policy, domainPolicies }: RunConfig, domain: number): string {
-  const own: Record<string, string | undefined> = domainPolicies;
-  return own[domain] ?? policy;
+/** siblingsOf gives for each CPU the next hardware thread of its core, or itself. */
+function siblingsOf(topology: Topology, { domainOfCpu }: DomainPlan): Uint16Array {
+  const siblings = Uint16Array.from(domainOfCpu, (_, cpu) => cpu);
+  for (const cpu of topology.online) {
+    const threads = cpuInfo(topology, cpu).siblings;
+    siblings[cpu] = threads[(threads.indexOf(cpu) + 1) % threads.length] ?? cpu;
+  }
+  return siblings;
+}
+
+function neighboursOf({ domains }: DomainPlan, { neighbours, distances }: Domain): DomainNeighbours {
+  return { nrDomains: domains.length, nearest: neighbours, distances };
 }

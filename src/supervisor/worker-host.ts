@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { WorkerMessage, WorkerResult, WorkerTask } from '../worker/messages.js';
+import type { PolicyOrder, SwapAnswer, WorkerMessage, WorkerResult, WorkerTask } from '../worker/messages.js';
 
 /** From dist/src/supervisor to dist/workers. */
 const ENTRY = fileURLToPath(new URL('../../workers/domain.js', import.meta.url));
@@ -19,6 +19,8 @@ export interface HostedWorker {
   readonly ready: Promise<{ readonly tid: number }>;
   /** Resolves with how it ended; rejects when its thread died. */
   readonly ended: Promise<WorkerResult>;
+  /** Hands it another policy, which it reads when told to (commandSwap); resolves with its answer, rejects when it ended. */
+  swap(order: PolicyOrder): Promise<SwapAnswer>;
   /** Ends the thread whatever it is doing; `ended` then rejects. */
   kill(): void;
 }
@@ -58,6 +60,7 @@ export function piscinaHost(threads: number): WorkerHost {
       return {
         ready: readiness(port1, ended),
         ended,
+        swap: (order) => swapAnswer(port1, order, ended),
         kill: () => {
           abort.abort();
         },
@@ -86,5 +89,26 @@ function readiness(port: MessagePort, ended: Promise<WorkerResult>): HostedWorke
         reject(error instanceof Error ? error : new Error(String(error)));
       },
     );
+  });
+}
+
+function swapAnswer(
+  port: MessagePort,
+  order: PolicyOrder,
+  ended: Promise<WorkerResult>,
+): Promise<SwapAnswer> {
+  return new Promise((resolve, reject) => {
+    const onMessage = (message: WorkerMessage): void => {
+      if (message.kind !== 'swapped' && message.kind !== 'refused') return;
+      port.off('message', onMessage);
+      resolve(message);
+    };
+    port.on('message', onMessage);
+    const gone = (): void => {
+      port.off('message', onMessage);
+      reject(new Error('the worker ended'));
+    };
+    ended.then(gone, gone);
+    port.postMessage(order);
   });
 }

@@ -4,6 +4,8 @@
  *   2. The worker gets ready, says so on its port, and sleeps in waitForCommand until the command is no longer WAIT.
  *   3. The main thread commands GO (after attach, so that the loop finds work) or STOP, and wakes it.
  *   4. A running worker looks at the command once per batch. STOP is final: nothing follows it.
+ *   5. For another policy the main thread posts it on the port, then turns GO into SWAP. The worker leaves its loop, turns
+ *      SWAP back into GO, reads the port, and answers there. Invariant: the order is on the port before the worker looks.
  */
 const COMMAND = 0;
 const WORDS = 32;
@@ -11,6 +13,7 @@ const WORDS = 32;
 export const COMMAND_WAIT = 0;
 export const COMMAND_GO = 1;
 export const COMMAND_STOP = 2;
+const COMMAND_SWAP = 3;
 
 /** createControl makes control words, with command WAIT. */
 export function createControl(): Int32Array<SharedArrayBuffer> {
@@ -32,10 +35,25 @@ export function commandStop(control: Int32Array): void {
 /** waitForCommand blocks this thread until it may go (true) or must stop (false). Not for the main thread. */
 export function waitForCommand(control: Int32Array): boolean {
   while (Atomics.load(control, COMMAND) === COMMAND_WAIT) Atomics.wait(control, COMMAND, COMMAND_WAIT);
-  return Atomics.load(control, COMMAND) === COMMAND_GO;
+  return Atomics.load(control, COMMAND) !== COMMAND_STOP;
 }
 
-/** mustStop is the running worker's look (step 4). */
+/** mustLeave is the running worker's look (step 4): whether there is something else to do than to go on. */
+export function mustLeave(control: Int32Array): boolean {
+  return Atomics.load(control, COMMAND) > COMMAND_GO;
+}
+
+/** mustStop tells whether it has been told to stop. */
 export function mustStop(control: Int32Array): boolean {
   return Atomics.load(control, COMMAND) === COMMAND_STOP;
+}
+
+/** commandSwap makes a running worker read its port (step 5). A parked one also needs a wake request. */
+export function commandSwap(control: Int32Array): void {
+  Atomics.compareExchange(control, COMMAND, COMMAND_GO, COMMAND_SWAP);
+}
+
+/** takeSwap tells whether a policy is on the port, and takes the command back. */
+export function takeSwap(control: Int32Array): boolean {
+  return Atomics.compareExchange(control, COMMAND, COMMAND_SWAP, COMMAND_GO) === COMMAND_SWAP;
 }

@@ -131,17 +131,24 @@ export class DomainLoop {
   /**
    * replace puts another policy in the place of this one, between two batches. What is held goes over to it.
    *
-   * @throws whatever the new policy's create throws, or the old one's unload; the old one is then still in place.
+   * @returns what the old one's unload threw
+   * @throws whatever the new policy's create throws: the old one is then still in place; or its enqueue: it is not
    */
-  replace(chosen: PolicySettings): void {
-    const { held } = this;
+  replace(chosen: PolicySettings): unknown {
+    const { held, policy: old } = this;
     const next = this.makePolicy(chosen);
-    this.policy.unload?.();
     ({ policy: this.policy, sink: this.sink, events: this.events } = next);
+    let problem: unknown;
+    try {
+      old.unload?.();
+    } catch (error) {
+      problem = error;
+    }
     for (let slot = 0; slot < held.nrSlots; slot++) {
       if (held.holds(slot as Slot)) this.events.begin(slot as Slot);
     }
     this.wantsTurn = held.count !== 0;
+    return problem;
   }
 
   /**

@@ -14,19 +14,20 @@ const {
   begin: BEGIN,
 } = TOLD;
 
+const EVENT_OF = [
+  ['dequeue', EVENT.DEQUEUE],
+  ['taskExit', EVENT.EXIT],
+  ['running', EVENT.RUNNING],
+  ['stopping', EVENT.STOPPING],
+  ['weightChanged', EVENT.WEIGHT],
+  ['affinityChanged', EVENT.AFFINITY],
+  ['cpuOnline', EVENT.CPU_ONLINE],
+  ['cpuOffline', EVENT.CPU_OFFLINE],
+] as const;
+
 /** eventsOf gives the events (bits of EVENT) that a policy has methods for. */
 export function eventsOf(policy: Policy): number {
-  const wants = (kind: number, method: unknown): number => (method === undefined ? 0 : 1 << kind);
-  return (
-    wants(EVENT.DEQUEUE, policy.dequeue) |
-    wants(EVENT.EXIT, policy.taskExit) |
-    wants(EVENT.RUNNING, policy.running) |
-    wants(EVENT.STOPPING, policy.stopping) |
-    wants(EVENT.WEIGHT, policy.weightChanged) |
-    wants(EVENT.AFFINITY, policy.affinityChanged) |
-    wants(EVENT.CPU_ONLINE, policy.cpuOnline) |
-    wants(EVENT.CPU_OFFLINE, policy.cpuOffline)
-  );
+  return EVENT_OF.reduce((bits, [method, kind]) => (method in policy ? bits | (1 << kind) : bits), 0);
 }
 
 /** PolicyEvents calls the methods that go with the events. */

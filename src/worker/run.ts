@@ -8,8 +8,9 @@
  *         in a while; otherwise it looks again.
  *   poll  blocks on the doorbell while there is nothing to do.
  */
+import { placeOrOwn } from '../policy/place.js';
 import { WAIT_MODE, WORKER_STATE } from '../shm/layout.generated.js';
-import { mustStop } from './control.js';
+import { mustLeave, takeSwap } from './control.js';
 import type { DomainLoop } from './domain-loop.js';
 import type { WaitPort } from './wait-port.js';
 
@@ -19,6 +20,9 @@ export type WaitMode = 'park' | 'spin' | 'poll';
 export type StopReason =
   | { readonly kind: 'requested' }
   | { readonly kind: 'policy-error'; readonly policy: string; readonly message: string; readonly at: string };
+
+/** LeaveReason says why the loop was left: to stop, or between two batches for another policy. */
+export type LeaveReason = StopReason | { readonly kind: 'swap' };
 
 export interface RunOptions {
   readonly loop: DomainLoop;
@@ -35,16 +39,18 @@ const SPIN_LOOKS = 256;
 const SPIN_TURNS_PER_YIELD = 64;
 
 /**
- * runDomain runs the loop on this thread and returns when it is told to stop or its policy throws. It does not throw
- * itself. Afterwards the worker's state is STOPPING: the kernel side schedules the domain.
+ * runDomain runs the loop on this thread and returns when it is told to stop, has an order waiting on its port, or its policy
+ * throws. It does not throw itself. Unless for an order, the worker's state is then STOPPING: the kernel side schedules the
+ * domain.
  */
-export function runDomain(options: RunOptions): StopReason {
-  const { loop, policyName } = options;
+export function runDomain(options: RunOptions): LeaveReason {
+  const { loop, control, policyName } = options;
   loop.status.waitMode(WAIT_MODE[waitModeName(options.wait)]);
   loop.status.state(WORKER_STATE.READY);
   let reason: StopReason = { kind: 'requested' };
   try {
     runLoop(options);
+    if (takeSwap(control)) return { kind: 'swap' };
     loop.policy.unload?.();
   } catch (error) {
     reason = policyError(policyName, error);
@@ -62,7 +68,7 @@ function runLoop({ loop, control, wait, port }: RunOptions): void {
     else pollTurn(loop, port);
     // Taken back before the look below, so that a request made after the look is not lost.
     loop.status.woken();
-  } while (!mustStop(control));
+  } while (!mustLeave(control));
 }
 
 function parkTurn(loop: DomainLoop, port: WaitPort): void {
@@ -99,10 +105,8 @@ function waitModeName(wait: WaitMode): keyof typeof WAIT_MODE {
   }
 }
 
-/** policyError names the policy and the first line of its stack. */
-export function policyError(policy: string, error: unknown): StopReason {
+/** policyError names the policy and where it threw. */
+export function policyError(policy: string, error: unknown): Extract<StopReason, { kind: 'policy-error' }> {
   const message = error instanceof Error ? error.message : String(error);
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const at = stack.split('\n').find((line) => /^\s*at /.test(line)) ?? '';
-  return { kind: 'policy-error', policy, message, at: at.replace(/^\s*at /, '') };
+  return { kind: 'policy-error', policy, message, at: placeOrOwn(error) };
 }

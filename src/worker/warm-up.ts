@@ -8,7 +8,7 @@ import { letInline } from './compiler.js';
 import { commandStop, createControl } from './control.js';
 import { BATCH_TASKS, DomainLoop, type DomainSettings } from './domain-loop.js';
 import { policyError, runDomain, type StopReason, type WaitMode } from './run.js';
-import { makeWaitPort } from './wait-port.js';
+import { makeWaitPort, type WaitPort } from './wait-port.js';
 
 /**
  * Yields per round. What is done once per turn must get hot as well, not only what is done per task; a spinning worker
@@ -22,6 +22,8 @@ const ROUNDS_MAX = 80;
 /** Between rounds the compiler's own thread gets time to finish and install what it made. */
 const PAUSE_MS = 2;
 const PAUSE_MAX_MS = 50;
+/** A stall limit may be as short as 5 ms, but is 20 ms by default. */
+const REHEARSAL_MS = 3;
 /** Compiled code allocates nothing over half a round; looking at the heap does a little. */
 const HOT_BYTES = 2048;
 /** A multiple of both halves' largest size (supervisor/run.ts sets it). */
@@ -51,6 +53,27 @@ export function warmUp(options: WarmUpOptions): StopReason | undefined {
     Atomics.wait(pause, 0, 0, Math.min(PAUSE_MS * (round + 1), PAUSE_MAX_MS));
   }
   return undefined;
+}
+
+/**
+ * rehearse runs a policy on synthetic tasks for a few milliseconds, while its domain waits: most mistakes show, and the code
+ * is no longer quite cold. Making it hot would take the domain's patience (docs/decisions/hot-swap.md).
+ *
+ * @returns the error when the policy failed
+ */
+export function rehearse(options: WarmUpOptions): StopReason | undefined {
+  const feed = new SimFeed(SLOTS, 0);
+  const control = createControl();
+  const endMs = performance.now() + REHEARSAL_MS;
+  let turns = 0;
+  const turn = (): void => {
+    turns++;
+    feed.drain();
+    feed.push(turns % 16 === 0 ? BATCH_TASKS : turns & 3);
+    if (performance.now() > endMs) commandStop(control);
+  };
+  const reason = runOnFeed(options, feed, control, makeWaitPort(turn));
+  return reason.kind === 'policy-error' ? reason : undefined;
 }
 
 /** touchYoungGeneration goes round both halves of the young generation, so that their pages are there from then on. */
@@ -89,14 +112,21 @@ function warmUpRound(options: WarmUpOptions, round: number): Round {
     turn();
   };
   const port = (round & 2) === 0 ? makeWaitPort(turn) : makeWaitPort(again, again);
+  const reason = runOnFeed(options, feed, control, port);
+  return { reason, grownBytes: heapAtEnd < heapAtHalf ? NaN : heapAtEnd - heapAtHalf };
+}
+
+function runOnFeed(options: WarmUpOptions, feed: SimFeed, control: Int32Array, port: WaitPort): StopReason {
+  const { policy, ask, sliceUs, wait } = options;
   let loop: DomainLoop;
   try {
-    loop = new DomainLoop(feed.arena, { ...options, domain: 0 });
+    // The memories of the real domain stay out of it.
+    loop = new DomainLoop(feed.arena, { domain: 0, policy, ask, sliceUs, options: options.options });
   } catch (error) {
-    return { reason: policyError(options.policy.name, error), grownBytes: NaN };
+    return policyError(policy.name, error);
   }
-  const reason = runDomain({ loop, control, wait: options.wait, port, policyName: options.policy.name });
-  return { reason, grownBytes: heapAtEnd < heapAtHalf ? NaN : heapAtEnd - heapAtHalf };
+  const reason = runDomain({ loop, control, wait, port, policyName: policy.name });
+  return reason.kind === 'swap' ? { kind: 'requested' } : reason;
 }
 
 function heapBytes(): number {

@@ -1,15 +1,16 @@
 /** The life of one worker thread. */
 import type { NativeAddon, SessionId } from '../kernel/native-addon.js';
 import { native } from '../kernel/native.js';
-import { loadPolicy } from '../policy/load.js';
+import { importPolicy } from '../policy/load.js';
 import type { PolicyDefinition } from '../policy/policy.js';
 import { openArena, touchPages } from '../shm/arena.js';
-import { WORKER_ARGS } from '../shm/layout.generated.js';
+import { WORKER_ARGS, WORKER_STATE } from '../shm/layout.generated.js';
 import { waitForCommand } from './control.js';
 import { DomainLoop } from './domain-loop.js';
 import type { WorkerMessage, WorkerResult, WorkerTask } from './messages.js';
 import { policyError, runDomain, type StopReason } from './run.js';
-import { makeWaitPort } from './wait-port.js';
+import { swapPolicy } from './swap.js';
+import { makeWaitPort, type WaitPort } from './wait-port.js';
 import { warmUp } from './warm-up.js';
 
 /** A blocked worker looks up this often, for its progress word's sake. */
@@ -22,7 +23,8 @@ const WARM_UP_CALLS = 10_000;
  *   1. Names and pins the thread, so that everything below touches memory from its own node.
  *   2. Maps the memory, loads the policy and warms the hot path up.
  *   3. Registers the thread with the kernel side, says `ready`, and blocks until GO or STOP.
- *   4. Runs the loop; nothing allocates or waits for another thread from here on.
+ *   4. Runs the loop; nothing allocates or waits for another thread from here on, except to take another policy
+ *      (swap.ts).
  *   5. Takes the registration back, says `stopped`, and returns the same.
  *
  * A policy that fails is a result, not an exception.
@@ -34,14 +36,18 @@ export async function runWorker(task: WorkerTask): Promise<WorkerResult> {
   addon.setThreadName(task.threadName);
   addon.pinThread([task.cpu]);
   if (task.partial) addon.schedExtSelf(true);
-  const policy = await loadPolicy(task.policy);
-  const result = runLoaded(addon, task, policy);
+  const policy = await importPolicy(task.policy);
+  const result = await runLoaded(addon, task, policy);
   post(task, { kind: 'stopped', domain: task.domain, ...result });
   task.port.close();
   return result;
 }
 
-function runLoaded(addon: NativeAddon, task: WorkerTask, policy: PolicyDefinition): WorkerResult {
+async function runLoaded(
+  addon: NativeAddon,
+  task: WorkerTask,
+  policy: PolicyDefinition,
+): Promise<WorkerResult> {
   const failure = warmUp({ ...task, policy });
   if (failure !== undefined) return { reason: failure };
   const arena = openArena(addon.sessionMemory(task.session, task.memoryBytes));
@@ -68,13 +74,31 @@ function runLoaded(addon: NativeAddon, task: WorkerTask, policy: PolicyDefinitio
   let reason: StopReason = { kind: 'requested' };
   try {
     post(task, { kind: 'ready', domain: task.domain, tid });
-    if (waitForCommand(control)) {
-      reason = runDomain({ loop, control, wait: task.wait, port, policyName: policy.name });
-    }
+    if (waitForCommand(control)) reason = await runPolicies(task, loop, port, policy.name);
   } finally {
     register(addon, task.session, task.domain, false);
   }
   return { reason };
+}
+
+/** Runs the loop, and whenever another policy is ordered, with that one. */
+async function runPolicies(
+  task: WorkerTask,
+  loop: DomainLoop,
+  port: WaitPort,
+  first: string,
+): Promise<StopReason> {
+  const control = new Int32Array(task.control);
+  for (let policyName = first; ;) {
+    const reason = runDomain({ loop, control, wait: task.wait, port, policyName });
+    if (reason.kind !== 'swap') return reason;
+    const next = await swapPolicy(task, loop, policyName);
+    if (typeof next !== 'string') {
+      loop.status.state(WORKER_STATE.STOPPING);
+      return next;
+    }
+    policyName = next;
+  }
 }
 
 /** register tells the kernel side that this thread is, or no longer is, a domain's worker. It returns the thread id. */

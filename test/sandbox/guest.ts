@@ -85,7 +85,8 @@ export class Guest {
     return this.record(name) as ProgramRecord;
   }
 
-  private record(name: string): unknown {
+  /** record is any other record of the script. */
+  record(name: string): unknown {
     const record = this.records.get(name);
     if (record === undefined)
       throw new Error(`the machine told nothing of "${name}":\n${this.result.output}`);

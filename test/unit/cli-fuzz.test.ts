@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { UserError } from '../../src/cli/errors.js';
+import { parsePolicyOptions } from '../../src/cli/policy-options.js';
 import { createProgram } from '../../src/cli/program.js';
 import { configInput } from '../../src/cli/run.js';
 import { loadConfig } from '../../src/config/config.js';
@@ -47,9 +48,12 @@ const FILES = [
 const OPTIONS = {
   run: [
     ...['--config', '--domains', '--policy', '--wait', '--ask', '--partial', '--no-fast-path', '--slice-us'],
-    ...['--stall-ms', '--duration', '--stats', '--verbose'],
+    ...['--stall-ms', '--duration', '--stats', '--verbose', '--policy-option', '--socket'],
   ],
   domains: ['--config', '--domains', '--json'],
+  'policy list': ['--json', '--socket'],
+  'policy set': ['--policy-option', '--socket'],
+  'policy show': ['--json'],
   doctor: ['--json'],
   sandbox: [
     '--cpus',
@@ -104,6 +108,7 @@ const value = fc.oneof(
       'core',
       'fifo',
       './none.js',
+      ...['a=1', 'a=', 'a=[1]', '__proto__=1', 'a=*b', 'a=.nan', 'a=!!binary x', 'all'],
     ],
     ...['park', 'always', '/', '..', '-', '-v', '-vv', '--', '=', '--=', '--json=x', '@'],
   ),
@@ -133,7 +138,7 @@ function commandLine(commands: readonly (keyof typeof OPTIONS)[]): fc.Arbitrary<
       known.map((option) => [option]),
       value.map((text) => [text]),
     );
-    return fc.array(given, { maxLength: 5 }).map((all) => [command, ...all.flat()]);
+    return fc.array(given, { maxLength: 5 }).map((all) => [...command.split(' '), ...all.flat()]);
   });
 }
 
@@ -142,9 +147,15 @@ function harmlessProgram(): Command {
   const program = createProgram();
   const quiet = { writeOut: () => undefined, writeErr: () => undefined };
   program.configureOutput(quiet);
-  for (const command of program.commands) {
+  for (const command of program.commands.flatMap((each) => [each, ...each.commands])) {
     command.configureOutput(quiet);
-    command.action(() => undefined);
+    // What is only there for its subcommands has no action.
+    if (command.commands.length === 0) command.action(() => undefined);
+    if (command.name() === 'set') {
+      command.action((_domain, _policy, { policyOption }: { policyOption?: readonly string[] }) => {
+        parsePolicyOptions(policyOption ?? []);
+      });
+    }
     if (command.name() !== 'run' && command.name() !== 'domains') continue;
     command.action((_options, self: Command) => {
       planFor(topology, loadConfig(configInput(self)));
@@ -173,7 +184,8 @@ async function holds(args: readonly string[]): Promise<void> {
 }
 
 test('any command line is understood or refused, and a refusal names the option or the file', async () => {
-  const commands = ['run', 'domains', 'sandbox', 'doctor', 'demo'] as const;
+  const policies = ['policy list', 'policy set', 'policy show'] as const;
+  const commands = ['run', 'domains', ...policies, 'sandbox', 'doctor', 'demo'] as const;
   await fc.assert(fc.asyncProperty(commandLine(commands), holds), { numRuns: 2000 });
   expect(Reflect.ownKeys(Object.prototype)).not.toContain('polluted');
 });
@@ -218,8 +230,8 @@ test(
   { timeout: 240_000 },
   async () => {
     const commands = mayAttach
-      ? (['domains', 'doctor'] as const)
-      : (['run', 'domains', 'doctor', 'demo'] as const);
+      ? (['domains', 'doctor', 'policy show'] as const)
+      : (['run', 'domains', 'doctor', 'demo', 'policy list', 'policy set', 'policy show'] as const);
     const lines = fc.sample(commandLine(commands), 24);
     // The sandbox would boot: it never gets a number of CPUs that it can have.
     lines.push(

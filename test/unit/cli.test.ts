@@ -48,14 +48,14 @@ describe('nodeland', () => {
     expect(await nodeland('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
   });
 
-  test.each([[], ['run'], ['domains'], ['doctor'], ['sandbox'], ['demo']])(
-    '%s --help prints help and exits with 0',
-    async (...command) => {
-      const { code, out, err } = await nodeland(...command, '--help');
-      expect({ code, err }).toEqual({ code: 0, err: '' });
-      expect(out).toContain(`Usage: ${['nodeland', ...command].join(' ')}`);
-    },
-  );
+  const policies = [['policy'], ['policy', 'list'], ['policy', 'show'], ['policy', 'set']];
+  test.each(
+    [[], ['run'], ['domains'], ['doctor'], ['sandbox'], ['demo'], ...policies].map((command) => [command]),
+  )('%j --help prints help and exits with 0', async (command) => {
+    const { code, out, err } = await nodeland(...command, '--help');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain(`Usage: ${['nodeland', ...command].join(' ')}`);
+  });
 
   test.each([
     [['bogus'], "unknown command 'bogus'"],
@@ -80,8 +80,20 @@ describe('nodeland', () => {
     ],
     [['run', '--stats', '0'], '--stats: expected a number of seconds from 0.1 to 3600, found 0'],
     [['run', '--wait', 'sleep'], '--wait: expected one of park, spin, poll, found "sleep"'],
-    [['run', '--policy', 'lifo'], '--policy: expected vtime, fifo or the path of a policy module'],
+    [['run', '--policy', 'lifo'], '--policy: expected vtime, fifo'],
     [['run', '--domains', '3-1'], '(domain 0: range 3-1 runs backwards)'],
+    [['run', '--policy-option', 'x'], '--policy-option: expected key=value, found "x"'],
+    [
+      ['run', '--policy-option', 'x=[1]'],
+      '--policy-option: expected a number, true, false or a word as value, found',
+    ],
+    [['run', '--socket', ''], '--socket: expected a path of 1 to 107 bytes, found ""'],
+    [['policy', 'set', '0'], "missing required argument 'policy'"],
+    [
+      ['policy', 'set', '0', 'fifo', '--policy-option', '=1'],
+      '--policy-option: expected key=value, found "=1"',
+    ],
+    [['policy', 'bogus'], "unknown command 'bogus'"],
   ])('%j is a usage error', async (args, message) => {
     const { code, out, err } = await nodeland(...args);
     expect({ code, out }).toEqual({ code: 64, out: '' });
@@ -214,11 +226,13 @@ describe("run's options", () => {
 
   test('all reach the configuration', () => {
     const line =
-      '--domains one --policy fifo --wait poll --ask always --partial --no-fast-path --slice-us 700 --stall-ms 9';
+      '--domains one --policy fifo --policy-option n=5 --policy-option on=true --policy-option w=it --socket s --wait poll --ask always --partial --no-fast-path --slice-us 700 --stall-ms 9';
     const config = loadConfig(input(...line.split(' '), '--duration', '2.5', '--stats', '1', '-v'));
     expect(config).toMatchObject({
       domains: 'one',
       policy: 'fifo',
+      policyOptions: { n: 5, on: true, w: 'it' },
+      socket: 's',
       wait: 'poll',
       ask: 'always',
       partial: true,
@@ -229,6 +243,6 @@ describe("run's options", () => {
       statsS: 1,
       verbose: true,
     });
-    expect(config.origins.size).toBe(10);
+    expect(config.origins.size).toBe(12);
   });
 });

@@ -64,7 +64,19 @@ const hostileText = fc.constantFrom(
     '100.0',
     '1e3',
   ],
-  ...['yes', 'TRUE', '2001-01-01', 'vtime', './p.js', '0-3;4-7', '0-65535', 'node', '\u001b[31m', '\u009b2J'],
+  ...[
+    'yes',
+    'TRUE',
+    '2001-01-01',
+    'vtime',
+    './p.js',
+    'p.ts',
+    '0-3;4-7',
+    '0-65535',
+    'node',
+    '\u001b[31m',
+    '\u009b2J',
+  ],
 );
 const key = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...KEYS) }, hostileText);
 
@@ -81,7 +93,18 @@ describe('a configuration file', () => {
       fc.array(scalar, { maxLength: 3 }).map((all) => `[${all.join(', ')}]`),
     );
     const map = fc.array(fc.tuple(key, value), { maxLength: 4 });
-    const inner = map.map((pairs) => `{${pairs.map((pair) => pair.join(': ')).join(', ')}}`);
+    const braced = (pairs: [string, string][]): string =>
+      `{${pairs.map((pair) => pair.join(': ')).join(', ')}}`;
+    const choice = fc.tuple(
+      fc.constantFrom('0', '1', '63', '64', '"0"', '__proto__'),
+      fc.constantFrom('policy: ', 'policy: fifo, ', '', 'policy: ./p.ts, ', 'Policy: fifo, '),
+      fc.constantFrom('options: ', 'options: &o ', 'option: '),
+      map,
+    );
+    const inner = fc.oneof(
+      map.map(braced),
+      choice.map(([domain, policy, options, pairs]) => `{${domain}: {${policy}${options}${braced(pairs)}}}`),
+    );
     const lines = fc.array(fc.tuple(key, fc.oneof(value, inner)), { maxLength: 6 });
     const start = fc.constantFrom('', '\ufeff', '%YAML 1.1\n---\n', '---\n');
     fc.assert(
@@ -119,7 +142,7 @@ describe('a configuration file', () => {
 
   test('with any of its bytes changed is valid or refused', () => {
     const good = Buffer.from(
-      'domains: "0-3;4-7"\ndomainPolicies: {0: fifo, 1: vtime}\nsliceUs: 2000\nstatsS: 0.5\n',
+      'domains: "0-3;4-7"\npolicyOptions: {a: 1, b: [x]}\ndomainPolicies: {0: fifo, 1: {policy: ./p.ts, options: {a: 1}}}\nsliceUs: 2000\nsocket: s\n',
     );
     const change = fc.record({ at: fc.nat(good.length - 1), byte: fc.nat(255) });
     const file = join(folder, 'changed.yaml');
@@ -194,6 +217,18 @@ describe('a configuration file that is made to hurt is refused at once', () => {
       'domainPolicies.__proto__: expected a map',
     ],
     ['hides one deeper', 'policy: {__proto__: {polluted: 1}}', 'policy: expected'],
+    ['hides an option', 'policyOptions: {__proto__: 1}', 'policyOptions: expected a map from option names'],
+    [
+      'holds itself',
+      'policyOptions: &a {x: [*a, *a, *a]}',
+      'policyOptions: expected a map from option names',
+    ],
+    [
+      'hides a policy',
+      'domainPolicies: {0: {policy: fifo, __proto__: 1}}',
+      'domainPolicies.0: unknown key "__proto__"',
+    ],
+    ['ends a path early', 'policy: "./a\\0.ts"', 'policy: expected'],
     ['commands the terminal', 'wait: "\\e[2J\\x9b31m"', '\\u001b[2J\\u{9b}31m'],
     ['commands the terminal by a key', 'domainPolicies: {"\\e[2J": fifo}', 'domainPolicies.\\u{1b}[2J'],
     ['is a set', '%YAML 1.1\n---\n!!set {policy}\n', 'expected a map of settings'],

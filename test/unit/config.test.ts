@@ -8,8 +8,12 @@ import { type RunConfig, loadConfig, mergeConfig } from '../../src/config/config
 import { parseConfigText } from '../../src/config/file.js';
 import { planFor } from '../../src/config/plan.js';
 import { EXPECTED, settingsSchema } from '../../src/config/schema.js';
+import { policySetting } from '../../src/config/policies.js';
+import { BUILTIN_POLICY_NAMES } from '../../src/policy/builtin.js';
 import { readTopology } from '../../src/topology/read.js';
 import { sysfsTree } from '../fixtures/sysfs/tree.js';
+
+const POLICIES = `${BUILTIN_POLICY_NAMES.join(', ')} or the path of a policy module (such as ./my.ts)`;
 
 const parse = (text: string, options = {}): RunConfig =>
   mergeConfig(parseConfigText(text, 'n.yaml'), options);
@@ -29,6 +33,7 @@ describe('a configuration', () => {
     expect(loadConfig()).toEqual({
       domains: 'node',
       policy: 'vtime',
+      policyOptions: {},
       domainPolicies: {},
       wait: 'park',
       ask: 'auto',
@@ -51,7 +56,8 @@ describe('a configuration', () => {
     const values = {
       domains: '0-3;4-7',
       policy: 'fifo',
-      domainPolicies: { 1: 'vtime' },
+      policyOptions: { depth: 3, rules: [{ comm: 'make*' }] },
+      domainPolicies: { 1: 'vtime', 2: { policy: './mine.ts', options: { on: true } } },
       wait: 'spin',
       ask: 'always',
       partial: true,
@@ -62,6 +68,7 @@ describe('a configuration', () => {
       heartbeatMs: 200,
       durationS: 1.5,
       statsS: 1,
+      socket: '/run/other.sock',
     };
     expect(Object.keys(values).sort()).toEqual(Object.keys(EXPECTED).sort());
     expect(parse(JSON.stringify(values))).toMatchObject(values);
@@ -80,7 +87,7 @@ describe('a configuration', () => {
     const config = parse('sliceUs: 2000\npolicy: fifo\n', { sliceUs: { option: '--slice-us', value: 3000 } });
     expect(config).toMatchObject({ sliceUs: 3000, policy: 'fifo' });
     expect(config.origins.get('sliceUs')).toEqual({ from: 'command line' });
-    expect(config.origins.get('policy')).toEqual({ from: 'file', place: 'n.yaml:2:9' });
+    expect(config.origins.get('policy')).toMatchObject({ from: 'file', place: 'n.yaml:2:9' });
   });
 });
 
@@ -102,14 +109,8 @@ describe('a mistake in a file is told with its place', () => {
     ['policy: fifo\nslice-us: 5000', 'n.yaml:2:1: unknown key "slice-us"; did you mean sliceUs?'],
     ['slice: 5000', 'n.yaml:1:1: unknown key "slice"; did you mean sliceUs?'],
     ['polcy: fifo', 'n.yaml:1:1: unknown key "polcy"; did you mean policy?'],
-    [
-      'policy:\n  - fifo',
-      'n.yaml:2:3: policy: expected vtime, fifo or the path of a policy module (such as ./my.js), found a list',
-    ],
-    [
-      'policy:',
-      'n.yaml:1:8: policy: expected vtime, fifo or the path of a policy module (such as ./my.js), found nothing',
-    ],
+    ['policy:\n  - fifo', `n.yaml:2:3: policy: expected ${POLICIES}, found a list`],
+    ['policy:', `n.yaml:1:8: policy: expected ${POLICIES}, found nothing`],
     ['wait: sleep', 'n.yaml:1:7: wait: expected one of park, spin, poll, found "sleep"'],
     ['partial: yes', 'n.yaml:1:10: partial: expected true or false, found "yes"'],
     [
@@ -122,12 +123,29 @@ describe('a mistake in a file is told with its place', () => {
     ],
     [
       'domainPolicies:\n  0: fifo\n  1: lifo',
-      'n.yaml:3:6: domainPolicies.1: expected a map from domain numbers (0 to 63) to vtime, fifo or the path of a policy module (such as ./my.js), found "lifo"',
+      `n.yaml:3:6: domainPolicies.1: expected a map from domain numbers (0 to 63) to ${POLICIES}, or to a map of policy and options, found "lifo"`,
     ],
     [
       'domainPolicies: {64: fifo}',
-      'n.yaml:1:18: domainPolicies.64: expected a map from domain numbers (0 to 63) to vtime, fifo or the path of a policy module (such as ./my.js), found key "64"',
+      `n.yaml:1:18: domainPolicies.64: expected a map from domain numbers (0 to 63) to ${POLICIES}, or to a map of policy and options, found key "64"`,
     ],
+    [
+      'domainPolicies: {1: {policy: fifo, option: {}}}',
+      'n.yaml:1:36: domainPolicies.1: unknown key "option"; the keys are policy, options',
+    ],
+    [
+      'domainPolicies:\n  1: {options: {}}',
+      'n.yaml:2:6: domainPolicies.1.policy: expected a map from domain numbers',
+    ],
+    [
+      'policyOptions: [a]',
+      'n.yaml:1:16: policyOptions: expected a map from option names to plain values, found a list',
+    ],
+    [
+      'policyOptions: {a: .nan}',
+      'n.yaml:1:16: policyOptions: expected a map from option names to plain values',
+    ],
+    ["socket: ''", 'n.yaml:1:9: socket: expected a path of 1 to 107 bytes, found ""'],
     ['policy: fifo\npolicy: fifo', 'n.yaml:2:1: not valid YAML: Map keys must be unique'],
     ['policy: [fifo', 'n.yaml:1:14: not valid YAML: '],
     ['policy: *none', 'n.yaml:1:9: not valid YAML: '],
@@ -178,6 +196,58 @@ describe('a file that cannot be read', () => {
     const file = join(folder, 'large.yaml');
     writeFileSync(file, '#'.repeat(2 ** 20 + 1));
     expect(refusal(() => loadConfig({ file })).message).toContain('too many for a configuration file');
+  });
+});
+
+describe('the policy of a domain', () => {
+  const of = (config: RunConfig, domain: number): unknown[] => {
+    const { policy, folder, options, aboutPolicy, aboutOption } = policySetting(config, domain);
+    return [policy, folder, options, aboutPolicy, aboutOption(['a', 'b'])];
+  };
+  const text = [
+    'policy: mine.ts',
+    'policyOptions: {a: 1, c: 2}',
+    'domainPolicies:',
+    '  1: fifo',
+    '  2: {policy: ../x.js, options: {a: {b: 3}}}',
+  ].join('\n');
+  const inFolder = (options = {}): RunConfig => mergeConfig(parseConfigText(text, '/etc/n.yaml'), options);
+
+  test('is its own with its own options, or the main one with its options, each with its place', () => {
+    const config = inFolder();
+    expect(of(config, 0)).toEqual([
+      'mine.ts',
+      '/etc',
+      { a: 1, c: 2 },
+      '/etc/n.yaml:1:9: policy',
+      '/etc/n.yaml:2:20: policyOptions.a.b',
+    ]);
+    const domain1 = '/etc/n.yaml:4:6: domainPolicies.1';
+    expect(of(config, 1)).toEqual(['fifo', '/etc', undefined, domain1, domain1]);
+    expect(of(config, 2)).toEqual([
+      '../x.js',
+      '/etc',
+      { a: { b: 3 } },
+      '/etc/n.yaml:5:15: domainPolicies.2.policy',
+      '/etc/n.yaml:5:41: domainPolicies.2.options.a.b',
+    ]);
+  });
+
+  test('has options of the command line before those of the file', () => {
+    const policyOptions = { option: '--policy-option', value: { a: 5 } };
+    const config = inFolder({ policyOptions });
+    expect(config.policyOptions).toEqual({ a: 5, c: 2 });
+    const { aboutOption } = policySetting(config, 0);
+    expect([aboutOption(['a']), aboutOption(['c'])]).toEqual([
+      '--policy-option: a',
+      '/etc/n.yaml:2:26: policyOptions.c',
+    ]);
+  });
+
+  test('has none of the file when the command line names the policy', () => {
+    const config = inFolder({ policy: { option: '--policy', value: './other.ts' } });
+    expect(of(config, 0)).toEqual(['./other.ts', '.', undefined, '--policy', 'policyOptions.a.b']);
+    expect(of(config, 1)[0]).toBe('fifo');
   });
 });
 

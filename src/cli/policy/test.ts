@@ -1,10 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { Subject } from '../../conformance/check.js';
 import type { Report } from '../../conformance/run.js';
-import { loadPolicy } from '../../policy/load.js';
-import { parseOptions } from '../../policy/policy.js';
+import { PolicyLoader } from '../../policy/load.js';
+import { OptionsError, parseOptions } from '../../policy/policy.js';
 import { SandboxError } from '../../sandbox/errors.js';
 import { EXIT, UserError } from '../errors.js';
+import { collect, parsePolicyOptions } from '../policy-options.js';
 import { userError } from '../sandbox.js';
 
 interface TestFlags {
@@ -26,12 +27,16 @@ export function testCommand(): Command {
     .option('--json', 'print one JSON line for each check')
     .option('--policy-option <key=value>', 'an option of the policy; may be given again', collect)
     .action(async (name: string, flags: TestFlags) => {
-      process.exitCode = await test(name, flags);
+      const loader = new PolicyLoader();
+      try {
+        process.exitCode = await test(name, await subjectOf(loader, name, flags), flags);
+      } finally {
+        loader.close();
+      }
     });
 }
 
-async function test(name: string, flags: TestFlags): Promise<number> {
-  const subject = await subjectOf(name, flags);
+async function test(name: string, subject: Subject, flags: TestFlags): Promise<number> {
   const print = flags.json === true ? printJson : printLine;
   const reports: Report[] = [];
   const note = (report: Report): void => {
@@ -61,30 +66,20 @@ async function test(name: string, flags: TestFlags): Promise<number> {
   return failed === 0 && reports.length > 0 ? EXIT.ok : EXIT.failure;
 }
 
-async function subjectOf(name: string, { seed, policyOption }: TestFlags): Promise<Subject> {
-  const policy = await loadPolicy(name);
-  const options = policyOption === undefined ? undefined : optionsOf(policyOption);
+async function subjectOf(
+  loader: PolicyLoader,
+  name: string,
+  { seed, policyOption }: TestFlags,
+): Promise<Subject> {
+  const { definition: policy } = await loader.load(name);
+  const options = policyOption === undefined ? undefined : parsePolicyOptions(policyOption);
   try {
     parseOptions(policy, options);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(message, EXIT.config, { cause });
+    if (!(cause instanceof OptionsError)) throw cause;
+    throw new UserError(cause.message, EXIT.config, { cause });
   }
   return { policy, seed, ...(options === undefined ? {} : { options }) };
-}
-
-/** optionsOf reads `key=value`s: numbers and truth values as such, anything else as text. */
-function optionsOf(given: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(
-    given.map((text) => {
-      const [, key, value] = /^([A-Za-z][\w-]*)=(.*)$/s.exec(text) ?? [];
-      if (key === undefined || value === undefined) {
-        throw new UserError(`--policy-option: expected key=value, found "${text}"`, EXIT.usage);
-      }
-      const isPlain = /^(?:true|false|-?\d+(?:\.\d+)?)$/.test(value);
-      return [key, isPlain ? (JSON.parse(value) as unknown) : value];
-    }),
-  );
 }
 
 const SIGN = { passed: 'ok  ', failed: 'FAIL', 'not applicable': '-   ' } as const;
@@ -100,8 +95,4 @@ function printJson(report: Report): void {
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number below 1000000000');
   return Number(text);
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
 }

@@ -31,6 +31,7 @@ export async function runInGuest({ policy, options, subject, properties, note }:
   const lines = new LineReader((line) => {
     if (line.startsWith('{')) note(JSON.parse(line) as Report);
   });
+  process.stderr.write('booting a machine; each check takes about a minute\n');
   await runInSandbox({
     command: [process.execPath, main, JSON.stringify(order)],
     cpus: 2,

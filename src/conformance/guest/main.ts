@@ -56,6 +56,7 @@ async function main({ policy, options, weights, properties }: GuestOrder): Promi
   scheduler.once('close', (code) => (exitCode = code));
   const attached = await until(() => exitCode !== undefined || isEnabled(), ATTACH_LIMIT_MS);
   if (attached && exitCode === undefined) {
+    process.stderr.write(`attached: ${policy} schedules the machine\n`);
     for (const check of [...GUEST_CONFORMANCE, ...(properties ? GUEST_PROPERTIES : [])]) {
       const beganMs = performance.now();
       const result = await check.run(weights, availableParallelism());

@@ -3,7 +3,7 @@ import type { Slot } from '../../shm/slot.js';
 
 /**
  * SlotHeap is a run queue ordered by (key, order of arrival): a binary heap in preallocated typed arrays that sorts only
- * when it is asked to. push, at and clear are O(1), pop is O(log n) plus what was pushed since the last pop, at O(log n)
+ * when it is asked to. push, at and clear are O(1), pop and top are O(log n) plus what was pushed since the last, at O(log n)
  * each. It holds each slot at most once. Keys are read from an array indexed by slot, which the owner fills before it
  * pushes and leaves alone while the slot is queued.
  */
@@ -41,6 +41,12 @@ export class SlotHeap {
   clear(): void {
     this.size = 0;
     this.ordered = 0;
+  }
+
+  /** top looks at the slot that pop would take. The queue must not be empty. */
+  top(): Slot {
+    while (this.ordered < this.size) this.siftUp(this.ordered++);
+    return (this.slots[0] | 0) as Slot;
   }
 
   /** pop takes the slot with the smallest key, the earliest of equals. The queue must not be empty. */

@@ -62,7 +62,7 @@ class Junk {
       case 3:
         return this.write(slot, enq - 1, generation, CPU_ANY);
       case 4:
-        // Another domain's, or one of its own that it may hold: then its real decision comes too late.
+        // Another domain's, as if it had been handed over, or one of its own that it may hold: then its real decision comes too late.
         return this.isStress(slot) ? this.write(slot, enq, generation, CPU_ANY) : undefined;
       case 5:
         return this.write(slot, 0, generation, random(0xffff));
@@ -114,8 +114,10 @@ class Junk {
 }
 
 export default {
+  ...vtime,
   name: 'chaos',
   summary: 'publishes nonsense beside its decisions',
+  options: vtime.options,
   create(context) {
     if (context.nrSlots <= WARM_UP_SLOTS) return vtime.create(context);
     const { decisions } = context;

@@ -10,8 +10,10 @@ const PAGE_WORDS = 4096 / Float64Array.BYTES_PER_ELEMENT;
 const BATCHES_PER_DROP = 64;
 
 export default {
+  ...vtime,
   name: 'dropping',
   summary: 'loses its memory now and then',
+  options: vtime.options,
   create(context) {
     const inner = vtime.create(context);
     if (context.nrSlots <= WARM_UP_SLOTS) return inner;

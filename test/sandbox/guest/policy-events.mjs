@@ -1,0 +1,44 @@
+// A policy with every hook, under tasks that come, go, change weight and affinity, and a CPU that goes and comes back.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { guestFile, hackbench, runProgram, scheduleUnder, stressNg } from './scheduler.mjs';
+
+const MS = 1000;
+
+async function disturb() {
+  const hogs = runProgram(['stress-ng', '--cpu', '6', '--cpu-method', 'loop', '-t', '3', '--quiet']);
+  const mover = runProgram([
+    'sh',
+    '-c',
+    'cp /bin/busybox /tmp/mover; exec /tmp/mover timeout 3 /tmp/mover sh -c "while :; do :; done"',
+  ]);
+  await sleep(0.5 * MS);
+  const others = [
+    runProgram(['sh', '-c', 'for p in $(pidof stress-ng-cpu); do renice -n 5 -p $p; done']),
+    runProgram([
+      'sh',
+      '-c',
+      'for n in 1 2 3; do for p in $(pidof stress-ng-cpu); do taskset -p 3 $p; taskset -p f $p; done; done',
+    ]),
+  ];
+  await Promise.all(others);
+  writeFileSync('/sys/devices/system/cpu/cpu2/online', '0');
+  await sleep(0.3 * MS);
+  writeFileSync('/sys/devices/system/cpu/cpu2/online', '1');
+  return Promise.all([hogs, mover]);
+}
+
+let disturbed;
+await scheduleUnder('witness', {
+  args: ['--domains', 'node', '--policy', guestFile('witness-policy.mjs')],
+  groups: [[hackbench], [stressNg]],
+  during: async () => {
+    disturbed = await disturb();
+    return { disturbed: disturbed.map(({ exitCode, stderr }) => ({ exitCode, stderr })) };
+  },
+});
+for (const domain of [0, 1]) {
+  process.stdout.write(
+    `${JSON.stringify({ name: `domain ${domain}`, ...JSON.parse(readFileSync(`/tmp/witness-${domain}.json`, 'utf8')) })}\n`,
+  );
+}
