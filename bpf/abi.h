@@ -219,7 +219,7 @@ struct nl_slot {
 	__u64 cgroup_id;
 	__u64 allowed_domains; /* bit d: may run on a CPU of domain d */
 	__u32 flags; /* enum nl_slot_flag */
-	__u32 numa_node; /* preferred node, or 0xffffffff */
+	__u32 numa_node; /* the one node its memory policy names, or 0xffffffff */
 	__u32 uid;
 	__s32 nice;
 
@@ -235,12 +235,12 @@ struct nl_slot {
 
 	/* state, written by BPF */
 	__u32 owner; /* enum nl_owner */
-	__u32 domain;
+	__u32 domain; /* that asked, or in which it ran last */
 	__u32 cpu; /* where it ran last */
 	__u32 enq; /* enqueue count, never reset while the table lives */
 	__u32 wakes; /* wake-ups since the last decision */
 	__u32 identity; /* changes with comm, uid, nice, weight or cgroup */
-	__u64 runnable_ns; /* how long it has been runnable (running or waiting) in all, until runnable_since_ns */
+	__u64 runnable_ns; /* how long it has been runnable (running or waiting) in all, less since runnable_since_ns */
 	__u64 runnable_since_ns; /* 0: it sleeps */
 	__u32 state_reserved[5];
 
@@ -263,6 +263,8 @@ struct nl_cpu {
 	__u32 weight;
 	__u32 preemptible; /* what runs gives way to an earlier deadline */
 	__u32 reserved[4];
+	__u32 moved_from[NL_MAX_DOMAINS]; /* user tasks that began to run here and ran last in another domain, by that
+					   */
 	__u64 counters[NL_NR_COUNTERS]; /* for events of this CPU's own domain */
 	__u32 hist[NL_NR_HISTS][NL_HIST_BUCKETS];
 };
@@ -347,7 +349,9 @@ struct nl_header {
 	__u32 slots_used;
 	__u32 heartbeat_late; /* times the main thread was silent for more than a second */
 	__u32 exited; /* the kernel has let go of the scheduler */
-	__u32 bpf_reserved[29];
+	__u32 now_reserved;
+	__u64 now_ns; /* the time, every 5 ms */
+	__u32 bpf_reserved[26];
 
 	__u32 domain_off[NL_MAX_DOMAINS]; /* struct nl_domain */
 };
@@ -362,6 +366,8 @@ struct nl_setup_args {
 	__u32 heartbeat_limit_ms; /* silence of the main thread after which the scheduler detaches */
 	__u32 ask_always;
 	__u32 fast_path;
+	__u32 steal_us; /* a CPU about to idle takes tasks of other domains that have waited longer than this */
+	__u32 reserved;
 };
 
 struct nl_domain_args {

@@ -22,6 +22,10 @@
 
 #define WEIGHT_DEFAULT 100
 
+#ifndef __arg_trusted
+#define __arg_trusted __attribute__((btf_decl_tag("arg:trusted")))
+#endif
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARENA);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -122,6 +126,7 @@ __u64 stall_ns = 20 * NSEC_PER_MSEC;
 __u64 heartbeat_limit_ns = 65 * NSEC_PER_SEC;
 __u32 ask_always;
 __u32 fast_path = 1;
+__u64 steal_ns;
 __u32 slots_high; /* slots below this have been used */
 __u32 attached;
 __u32 nr_displaced; /* workers that wait on a CPU of another domain */

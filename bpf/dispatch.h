@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * dispatch.h: what a CPU does when it looks for work: applies decisions, takes the earliest task, sees to domains and
- * CPUs that are gone, and when nobody waits refills the slice of what ran or pulls from another domain.
+ * CPUs that are gone.
  */
 #ifndef NODELAND_DISPATCH_H
 #define NODELAND_DISPATCH_H
@@ -16,7 +16,6 @@
 #include "worker.h"
 
 #define DRAIN_ROUNDS 8
-#define PULL_DOMAINS 8
 
 /* What a worker asks beside decisions about tasks. */
 static __always_inline void apply_request(const struct nl_decision *dec, u32 d, u64 t)
@@ -252,25 +251,6 @@ __noinline int take_displaced_worker(s32 cpu)
 		    dsq_move_to_local(DSQ_WORKER(d))) {
 			ds->worker_due = 0;
 			domain_of(ds)->wake_request = 0;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* pull: a CPU about to idle takes the first task of the nearest domain that has one for it. */
-static __always_inline bool pull(u32 d, struct domain_state *ds)
-{
-	u32 i;
-
-	bpf_for(i, 0, PULL_DOMAINS) {
-		u32 other;
-
-		if (i + 1 >= nr_domains)
-			break;
-		other = ds->near[i & (NL_MAX_DOMAINS - 1)];
-		if (scx_bpf_dsq_nr_queued(DSQ_DOMAIN(other)) > 0 && dsq_move_to_local(DSQ_DOMAIN(other))) {
-			count(d, NL_CNT_PULLED);
 			return true;
 		}
 	}

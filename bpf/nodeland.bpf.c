@@ -16,6 +16,7 @@
 #include "rescue.h"
 #include "rings.h"
 #include "setup.h"
+#include "share.h"
 #include "task.h"
 #include "wait.h"
 #include "watch.h"
@@ -92,6 +93,21 @@ static __always_inline u64 slice_of(const struct task_struct *p)
 	return is_own(p) && default_slice_ns > OWN_SLICE_NS ? OWN_SLICE_NS : default_slice_ns;
 }
 
+/* In select_cpu only, which names the CPU by what it returns. */
+static __always_inline void run_at_once(struct task_struct *p, struct task *tc, s32 cpu)
+{
+	u64 slice = slice_of(p);
+
+	if (tc) {
+		tc->slice = slice;
+		tc->slice_used = 0;
+		tc->enqueued = 0;
+		tc->key = tc->vtime;
+	}
+	dsq_insert(p, DSQ_LOCAL, slice);
+	count(domain_of_cpu(cpu), NL_CNT_IDLE);
+}
+
 SEC("struct_ops/nodeland_select_cpu")
 s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -104,21 +120,21 @@ s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 		tc->sync_wake = !!(wake_flags & 0x10 /* SCX_WAKE_SYNC */);
 	if (tc && tc->worker)
 		return prev_cpu;
+	if (tc && tc->slot != NL_NO_SLOT) {
+		s32 chosen = place_wakeup(p, prev_cpu);
+
+		if (chosen >= 0) {
+			cpu = chosen & ~PLACED_IDLE;
+			if (chosen & PLACED_IDLE)
+				run_at_once(p, tc, cpu);
+			return cpu;
+		}
+	}
 	if (!fast_path && !is_own(p) && !(p->flags & PF_KTHREAD))
 		return prev_cpu;
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
-	if (is_idle) {
-		u64 slice = slice_of(p);
-
-		if (tc) {
-			tc->slice = slice;
-			tc->slice_used = 0;
-			tc->enqueued = 0;
-			tc->key = tc->vtime;
-		}
-		dsq_insert(p, DSQ_LOCAL, slice);
-		count(domain_of_cpu(cpu), NL_CNT_IDLE);
-	}
+	if (is_idle)
+		run_at_once(p, tc, cpu);
 	return cpu;
 }
 
@@ -135,9 +151,11 @@ void BPF_PROG(nodeland_runnable, struct task_struct *p, u64 enq_flags)
 		return;
 	d = domain_of_cpu(scx_bpf_task_cpu(p));
 	task_move(tc, d);
+	t = now_ns();
+	if (tc->slot != NL_NO_SLOT)
+		slot_at(tc->slot)->runnable_since_ns = t;
 	if (!(enq_flags & ENQ_WAKEUP))
 		return;
-	t = now_ns();
 	tc->exec_since_wake = 0;
 	tc->slice_used = tc->slice;
 	tc->slept = tc->stopped ? t - tc->stopped : 0;
@@ -177,6 +195,7 @@ static __always_inline bool ask(struct task_struct *p, struct task *tc, u32 d, s
 	s->wakes = tc->wakes;
 	s->owner = NL_OWNER_ASKED;
 	slot_write_comm(p, s);
+	slot_write_node(p, s);
 	/* A thread that calls execve() takes the pid of its process's first thread. */
 	if (slot_task(tc->slot)->pid != p->pid) {
 		slot_task(tc->slot)->pid = p->pid;
@@ -235,6 +254,17 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	next_enq(tc);
 	yielded = tc->yielded;
 	tc->yielded = 0;
+	if (target_is_new(tc)) {
+		u32 to = target_take(p, d);
+
+		if (to != d) {
+			d = to;
+			ds = domain_state(d);
+			dom = domain_of(ds);
+			clock = dom->clock_ns;
+			cpu = ds->first_cpu;
+		}
+	}
 	task_move(tc, d);
 
 	/* Threads of ours: at once when they wake, since a worker may be waiting for them; then fairly. */
@@ -407,7 +437,7 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 		return;
 	}
 	if (nr_domains > 1)
-		pull(d, ds);
+		pull(d, cpu);
 }
 
 /*
@@ -479,6 +509,7 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	/* Only what competes for the whole domain moves its clock. */
 	if (tc->slot != NL_NO_SLOT) {
 		slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
+		count_move(tc, c, d);
 		if (p->nr_cpus_allowed > 1 && after(tc->vtime, dom->clock_ns))
 			dom->clock_ns = tc->vtime;
 		tell_task(tc, NL_EVENT_RUNNING, cpu);
@@ -514,12 +545,20 @@ SEC("struct_ops/nodeland_quiescent")
 void BPF_PROG(nodeland_quiescent, struct task_struct *p, u64 deq_flags)
 {
 	struct task *tc = task_of(p);
+	struct nl_slot __arena *s;
 
 	use_arena();
 	if (!tc)
 		return;
 	tc->woken = 0;
 	tc->enqueued = 0;
+	if (tc->slot == NL_NO_SLOT)
+		return;
+	s = slot_at(tc->slot);
+	if (s->runnable_since_ns) {
+		s->runnable_ns += now_ns() - s->runnable_since_ns;
+		s->runnable_since_ns = 0;
+	}
 }
 
 /* A task that yields gives up the rest of its slice. For a worker this is how it waits. */
@@ -594,6 +633,11 @@ s32 BPF_PROG(nodeland_init_task, struct task_struct *p, struct scx_init_task_arg
 	slot_task(slot)->generation = tc->generation;
 	slot_task(slot)->pid = p->pid;
 	slot_write_identity(p, s);
+	s->numa_node = NO_NODE;
+	/* One by one: clang's memset() of arena memory is refused by the verifier. */
+	WRITE_ONCE(s->runnable_ns, 0);
+	WRITE_ONCE(s->runnable_since_ns, 0);
+	tc->target_seen = s->target;
 	tc->allowed_domains = domains_of_mask(p->cpus_ptr, p->nr_cpus_allowed);
 	s->allowed_domains = tc->allowed_domains;
 	s->flags = p->nr_cpus_allowed == 1 ? NL_SLOT_BOUND : 0;
@@ -603,6 +647,7 @@ s32 BPF_PROG(nodeland_init_task, struct task_struct *p, struct scx_init_task_arg
 	store_release(&s->owner, NL_OWNER_KERNEL);
 	tc->slot = slot;
 	__sync_fetch_and_add(&h->slots_used, 1);
+	slot_write_node(p, s);
 	return 0;
 }
 

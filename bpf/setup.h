@@ -103,6 +103,7 @@ int nl_setup(struct nl_setup_args *args)
 		heartbeat_limit_ns = args->heartbeat_limit_ms * NSEC_PER_MSEC;
 	ask_always = args->ask_always;
 	fast_path = args->fast_path;
+	steal_ns = args->steal_us * NSEC_PER_USEC;
 	own_tgid = bpf_get_current_pid_tgid() >> 32;
 	epoch_ns = bpf_ktime_get_ns();
 

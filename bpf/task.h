@@ -32,6 +32,9 @@ struct task {
 	u8 yielded;
 	u8 sync_wake;
 	u8 keeps_key;
+	u8 ran_domain; /* domain + 1 in which it ran last, 0: it has not run */
+	u8 home; /* domain + 1 on the node its memory policy names, 0: none */
+	u32 target_seen; /* nl_slot.target that was dealt with last */
 	u64 allowed_domains; /* bit d: may run on a CPU of domain d */
 	u64 vtime; /* in the domain's clock */
 	u64 key; /* order it was last queued with */
@@ -196,9 +199,57 @@ static __always_inline void slot_write_identity(struct task_struct *p, struct nl
 	s->nice = p->static_prio - 120;
 	s->uid = BPF_CORE_READ(p, cred, uid.val);
 	s->cgroup_id = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
-	s->numa_node = 0xffffffff;
 	s->identity++;
 	slot_write_comm(p, s);
+}
+
+/* Two of the kernel's memory policies (uapi/linux/mempolicy.h): those that prefer a node, or bind to it. */
+#define MEMORY_PREFERRED 1
+#define MEMORY_BIND 2
+#define NO_NODE 0xffffffff
+
+/*
+ * slot_note_node: where the task's memory is to be, if its policy (set_mempolicy(2), which changes it without telling)
+ * names one node and a domain is there. Nodes from 64 on are not looked at.
+ */
+__noinline int slot_note_node(struct task_struct *p __arg_trusted)
+{
+	struct task *tc = task_of(p);
+	struct mempolicy *policy;
+	u32 node = NO_NODE, i;
+	u64 nodes = 0;
+	u16 mode;
+
+	use_arena();
+	if (!tc || tc->slot == NL_NO_SLOT)
+		return 0;
+	policy = p->mempolicy;
+	if (policy) {
+		mode = BPF_CORE_READ(policy, mode);
+		if (mode == MEMORY_PREFERRED || mode == MEMORY_BIND)
+			nodes = BPF_CORE_READ(policy, nodes.bits[0]);
+	}
+	tc->home = 0;
+	bpf_for(i, 0, nr_domains) {
+		u32 at = domain_state(i)->node;
+
+		if (at < 64 && nodes == 1ULL << at) {
+			node = at;
+			tc->home = i + 1;
+			break;
+		}
+	}
+	if (slot_at(tc->slot)->numa_node != node) {
+		slot_at(tc->slot)->numa_node = node;
+		slot_at(tc->slot)->identity++;
+	}
+	return 0;
+}
+
+static __always_inline void slot_write_node(struct task_struct *p, struct nl_slot __arena *s)
+{
+	if (p->mempolicy || s->numa_node != NO_NODE)
+		slot_note_node(p);
 }
 
 #endif

@@ -166,6 +166,7 @@ static int watch_tick(void *map, u32 *key, struct watch *w)
 	u32 beat, d;
 
 	use_arena();
+	h->now_ns = t;
 	overdue_scan(t);
 	bpf_for(d, 0, nr_domains)
 		watch_domain(d, t);

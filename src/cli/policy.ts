@@ -7,9 +7,9 @@ import { testCommand } from './policy/test.js';
 /** policyCommand is about policies: which there are, what they can be told, what runs, and changing that. */
 export function policyCommand(): Command {
   return new Command('policy')
-    .description('list policies, show their options, test one, change those of a running scheduler')
+    .description('list policies, show their options, change those of a running scheduler, test one')
     .addCommand(listCommand())
     .addCommand(showCommand())
-    .addCommand(testCommand())
-    .addCommand(setCommand());
+    .addCommand(setCommand())
+    .addCommand(testCommand());
 }

@@ -16,6 +16,9 @@ const SETTING_OPTIONS: Readonly<Record<string, { readonly key: SettingKey; reado
   sliceUs: { key: 'sliceUs', option: '--slice-us' },
   stallMs: { key: 'stallMs', option: '--stall-ms' },
   slots: { key: 'slots', option: '--slots' },
+  stealUs: { key: 'stealUs', option: '--steal-us' },
+  balanceMs: { key: 'balanceMs', option: '--balance-ms' },
+  balance: { key: 'balanceMs', option: '--no-balance' },
   duration: { key: 'durationS', option: '--duration' },
   stats: { key: 'statsS', option: '--stats' },
   socket: { key: 'socket', option: '--socket' },
@@ -45,6 +48,9 @@ export function runCommand(): Command {
       '--slots <n>',
       'tasks that workers can know at one time, 256 to 65536; others are scheduled in the kernel (16384)',
     )
+    .option('--steal-us <n>', 'an idle CPU takes tasks of other domains that waited longer, 0 to 1000000 (0)')
+    .option('--balance-ms <n>', 'how often load is balanced between domains, 500 to 2000; 0 is never (1000)')
+    .option('--no-balance', 'the same as --balance-ms 0')
     .option('--duration <seconds>', 'stop after this time')
     .option('--stats <seconds>', 'print a table this often')
     .option('--socket <path>', 'where `nodeland policy` reaches this run (/run/nodeland.sock)')
@@ -62,7 +68,9 @@ export function configInput(command: Command): ConfigInput {
   const options: NonNullable<ConfigInput['options']> = {};
   for (const [name, { key, option }] of Object.entries(SETTING_OPTIONS)) {
     if (command.getOptionValueSource(name) !== 'cli') continue;
-    options[key] = { option, value: typed(key, values[name]) };
+    // --no-balance and --no-fast-path give false.
+    const value = key === 'balanceMs' && values[name] === false ? 0 : values[name];
+    options[key] = { option, value: typed(key, value) };
   }
   const file = values['config'];
   return { file: typeof file === 'string' ? file : undefined, options, verbose: values['verbose'] === true };

@@ -31,7 +31,7 @@ interface SimEvent {
 }
 
 /** Turns a worker may take after one event; more means that it and the kernel chase each other. */
-const MAX_TURNS = 10_000;
+const MAX_TURNS = 5000;
 /** Less of a slice than this is not worth giving back. */
 const SLICE_REST_MIN_NS = 50_000;
 const EXEC_CAP_SLICES = 100;
@@ -69,7 +69,13 @@ export class SimKernel {
           this.sliceUs,
           (index) => this.bySlot[index],
           (other) => this.domains[other],
-          { kick: (cpu, preempt) => void (preempt && this.interrupt(cpu)), wakeWorker: () => undefined },
+          {
+            // An idle CPU looks for work after every event, and every worker has its turn.
+            kick: (cpu, preempt) => {
+              if (preempt) this.interrupt(cpu);
+            },
+            wakeWorker: () => undefined,
+          },
         ),
     );
     this.cpus = this.domains.flatMap((domain) => domain.cpus.map((id) => new SimCpu(this.arena, id, domain)));
@@ -184,11 +190,12 @@ export class SimKernel {
 
   /** What one domain's worker hands over is another's to decide. */
   private settleAll(): void {
-    let published = 0;
-    do {
+    let published = 1;
+    for (let turn = 0; published > 0; turn++) {
+      if (turn === MAX_TURNS) throw new Error('simulation: the domains do not settle');
       published = 0;
       for (const domain of this.domains) published += this.settle(domain);
-    } while (published > 0 && this.domains.length > 1);
+    }
     for (const domain of this.domains) this.setTick(domain);
   }
 

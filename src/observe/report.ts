@@ -85,6 +85,26 @@ export function waysOf({ counters }: DomainSnapshot): {
   return { idle, standing, asked, all: idle + standing + asked };
 }
 
+/**
+ * movesByDistance counts what came to each domain from others by how far they are: a map from distance to one count for
+ * each domain, nearest first.
+ */
+export function movesByDistance(
+  plan: DomainPlan,
+  snapshot: Snapshot,
+): ReadonlyMap<number, readonly number[]> {
+  const found = new Map<number, number[]>();
+  for (const { id, distances } of plan.domains) {
+    distances.forEach((distance, from) => {
+      if (from === id) return;
+      const counts = found.get(distance) ?? plan.domains.map(() => 0);
+      counts[id] = (counts[id] ?? 0) + (snapshot.domains[id]?.movedFrom[from] ?? 0);
+      found.set(distance, counts);
+    });
+  }
+  return new Map([...found].sort(([a], [b]) => a - b));
+}
+
 /** liveTable is the table that `--stats` prints: rates since the report before, queue waits since attach. */
 export function liveTable(plan: DomainPlan, now: Report, before: Report): string {
   const seconds = Math.max(now.seconds - before.seconds, 0.001);
@@ -141,6 +161,7 @@ export function summaryTable(plan: DomainPlan, { seconds, snapshot, faults }: Re
       counters.refill,
       counters.preemptions,
       counters.pulled,
+      counters.moved,
       sum(domain, ODD),
       ODD.filter((name) => counters[name] > 0)
         .map((name) => `${name} ${counters[name]}`)
@@ -173,6 +194,7 @@ export function summaryTable(plan: DomainPlan, { seconds, snapshot, faults }: Re
     'slices refilled',
     'preemptions',
     'pulled from other domains',
+    'sent here by the balancer',
     'odd decisions',
     '  of these',
     'fallbacks',
@@ -190,6 +212,11 @@ export function summaryTable(plan: DomainPlan, { seconds, snapshot, faults }: Re
     'largest batch',
     'page faults after attach (minor+major)',
   ];
-  const rows = labels.map((label, row) => [label, ...columns.map((column) => column[row] ?? '-')]);
+  const rows = labels.map((label, row): Cell[] => [label, ...columns.map((column) => column[row] ?? '-')]);
+  const moves = [...movesByDistance(plan, snapshot)].map(([distance, counts]): Cell[] => [
+    `moves from distance ${distance}`,
+    ...counts,
+  ]);
+  rows.splice(labels.indexOf('odd decisions'), 0, ...moves);
   return `attached for ${seconds.toFixed(1)} s\n${alignTable(rows)}\n`;
 }

@@ -24,6 +24,8 @@ export interface DomainSnapshot {
   /** Tasks in the ring, not yet taken. */
   readonly asking: number;
   readonly counters: Readonly<Record<CounterName, number>>;
+  /** User tasks that began to run here and ran last in another domain, by that domain. */
+  readonly movedFrom: readonly number[];
   readonly worker: Readonly<Record<WorkerStatName, number>>;
   readonly hists: Readonly<Record<HistName, Histogram>>;
 }
@@ -92,6 +94,9 @@ function domainSnapshot(arena: Arena, domain: number): DomainSnapshot {
     idleCpus: field('nrIdle'),
     asking: (field('taskTail') - field('taskHead')) >>> 0,
     counters: domainCounters(arena, domain),
+    movedFrom: Array.from({ length: arena.nrDomains }, (_, from) =>
+      cpuWords.reduce((sum, cpuWord) => sum + words[cpuWord + CPU.word.movedFrom + from], 0),
+    ),
     worker: byName(WORKER_STAT_NAMES, (index) =>
       readU64(words, domainWord + DOMAIN.word.workerStats + index * 2),
     ),

@@ -102,9 +102,7 @@ class Central implements Policy {
   /** look notes which CPUs run something else than at the last tick. */
   private look(): void {
     const { cpus, seenNs, seenTick, ticks } = this;
-    const { own } = cpus;
-    for (let index = 0; index < own.length; index++) {
-      const cpu = own[index];
+    for (const cpu of cpus.own) {
       const sinceNs = cpus.slot(cpu) < 0 ? -1 : cpus.sinceNs(cpu);
       if (sinceNs === seenNs[cpu]) continue;
       seenNs[cpu] = sinceNs;
@@ -115,11 +113,9 @@ class Central implements Policy {
   /** interrupt has the CPU look for work that ran one task for longest; false when none did for a quantum. */
   private interrupt(): boolean {
     const { cpus, seenNs, seenTick, ticks, quantumTicks } = this;
-    const { own } = cpus;
     let victim = -1;
     let most = quantumTicks;
-    for (let index = 0; index < own.length; index++) {
-      const cpu = own[index];
+    for (const cpu of cpus.own) {
       const ran = (ticks - seenTick[cpu]) | 0;
       if (seenNs[cpu] < 0 || ran < most || (ran === most && victim >= 0)) continue;
       most = ran;

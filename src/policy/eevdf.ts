@@ -201,14 +201,13 @@ class Eevdf implements Policy {
   /** look charges what runs for what it has had, so that V is right before anybody joins. O(CPUs of the domain). */
   private look(slot: Slot): void {
     const { cpus, queue, chargedNs, state, home, times } = this;
-    const { own } = cpus;
     times[NOW] = this.tasks.enqueuedNs(slot);
     this.hasLooked = true;
-    for (let index = 0; index < own.length; index++) {
-      const running = cpus.slot(own[index]) as Slot;
+    for (const cpu of cpus.own) {
+      const running = cpus.slot(cpu) as Slot;
       if (running < 0 || running >= chargedNs.length) continue;
       if (!queue.isMember(running) || queue.isWaiting(running) || state.home[running] !== home) continue;
-      const moreNs = times[NOW] - cpus.sinceNs(own[index]) - chargedNs[running];
+      const moreNs = times[NOW] - cpus.sinceNs(cpu) - chargedNs[running];
       if (moreNs <= 0 || moreNs > EXEC_MAX_NS) continue;
       queue.charge(running, moreNs);
       chargedNs[running] += moreNs;

@@ -20,7 +20,9 @@ const options = z.strictObject({
     .min(0)
     .max(1000)
     .default(100)
-    .describe("weighted execution since its last wake-up delays a task's deadline by at most so many default slices"),
+    .describe(
+      "weighted execution since its last wake-up delays a task's deadline by at most so many default slices",
+    ),
   sliceSpread: z
     .number()
     .min(1)

@@ -5,7 +5,7 @@
  * (`word`; the high half of a 64-bit field is one further). Per enum: its values, and its names in order.
  */
 
-export const LAYOUT_HASH = 'f0ecd5757809810d';
+export const LAYOUT_HASH = 'c0a7a5013496808d';
 
 /** enum nl_counter */
 export const COUNTER = {
@@ -241,8 +241,8 @@ export const WORKER_STATE_NAMES = ['absent', 'ready', 'busy', 'stopping'] as con
 
 /** struct nl_cpu */
 export const CPU = {
-  bytes: 2904,
-  words: 726,
+  bytes: 3160,
+  words: 790,
   byte: {
     domain: 0,
     online: 4,
@@ -253,8 +253,9 @@ export const CPU = {
     kickedNs: 32,
     weight: 40,
     preemptible: 44,
-    counters: 64,
-    hist: 344,
+    movedFrom: 64,
+    counters: 320,
+    hist: 600,
   },
   word: {
     domain: 0,
@@ -266,8 +267,9 @@ export const CPU = {
     kickedNs: 8,
     weight: 10,
     preemptible: 11,
-    counters: 16,
-    hist: 86,
+    movedFrom: 16,
+    counters: 80,
+    hist: 150,
   },
 } as const;
 
@@ -484,6 +486,7 @@ export const HEADER = {
     slotsUsed: 256,
     heartbeatLate: 260,
     exited: 264,
+    nowNs: 272,
     domainOff: 384,
   },
   word: {
@@ -500,6 +503,7 @@ export const HEADER = {
     slotsUsed: 64,
     heartbeatLate: 65,
     exited: 66,
+    nowNs: 68,
     domainOff: 96,
   },
 } as const;
@@ -534,8 +538,8 @@ export const ORDER = {
 
 /** struct nl_setup_args */
 export const SETUP_ARGS = {
-  bytes: 32,
-  words: 8,
+  bytes: 40,
+  words: 10,
   byte: {
     nrSlots: 0,
     nrCpus: 4,
@@ -545,6 +549,7 @@ export const SETUP_ARGS = {
     heartbeatLimitMs: 20,
     askAlways: 24,
     fastPath: 28,
+    stealUs: 32,
   },
   word: {
     nrSlots: 0,
@@ -555,6 +560,7 @@ export const SETUP_ARGS = {
     heartbeatLimitMs: 5,
     askAlways: 6,
     fastPath: 7,
+    stealUs: 8,
   },
 } as const;
 

@@ -37,14 +37,23 @@ const NR_EVENTS = EVENT.NR_EVENTS;
 
 /**
  * TOLD is how {@link TaskRing.take} lists what it took: a slot (or a CPU, for the events about one), a CPU for the events that
- * name one, and the kind: EVENT, or `begin` for an ask by a task that was not known in this slot.
+ * name one, and the kind: EVENT, or `begin` for an ask by a task that was not known in this slot, or `renew` for one by such a
+ * task in a slot that the policy holds: its former task is gone without the policy's knowing.
  */
-export const TOLD = { slotMask: 0xffff, cpuShift: 16, cpuMask: 0x3ff, kindShift: 26, begin: 15 } as const;
+export const TOLD = {
+  slotMask: 0xffff,
+  cpuShift: 16,
+  cpuMask: 0x3ff,
+  kindShift: 26,
+  renew: 14,
+  begin: 15,
+} as const;
 
 const TOLD_CPU_SHIFT = TOLD.cpuShift;
 const TOLD_CPU_MASK = TOLD.cpuMask;
 const TOLD_KIND_SHIFT = TOLD.kindShift;
 const BEGIN = TOLD.begin << TOLD.kindShift;
+const RENEW = TOLD.renew << TOLD.kindShift;
 
 /** TaskRing is the consumer's side of one domain's task ring. One per worker; not shared between threads. */
 export class TaskRing {
@@ -56,6 +65,11 @@ export class TaskRing {
   private readonly mask: number;
   private readonly headWord: number;
   private head: number;
+  /**
+   * Whether a task that was taken away is held no longer. Not for a policy that would not be told: it keeps what it has, also
+   * when its predecessor still asked for such events.
+   */
+  heedsDequeue = true;
 
   constructor(arena: Arena, place: DomainPlace) {
     if (TASK_ENTRY.words !== 1 << ENTRY_SHIFT) throw new RangeError('task ring entries are not 16 bytes');
@@ -122,6 +136,9 @@ export class TaskRing {
         told[listed] = ((before ^ stamp) & GENERATION_MASK) === 0 ? slot : slot | BEGIN;
         listed = (listed + 1) | 0;
         asked = (asked + 1) | 0;
+      } else if (((before ^ stamp) & GENERATION_MASK) !== 0) {
+        told[listed] = slot | RENEW;
+        listed = (listed + 1) | 0;
       }
     }
     held.count = (held.count + asked) | 0;
@@ -133,7 +150,10 @@ export class TaskRing {
     const { entries } = this;
     const enq = entries[entry | ENQ] | 0;
     if (kind >= NR_EVENTS) return 0;
-    if (kind === DEQUEUE && !held.drop(slot as Slot, enq, entries[entry | STAMP] & GENERATION_MASK)) return 0;
+    if (kind === DEQUEUE) {
+      if (!this.heedsDequeue) return 0;
+      if (!held.drop(slot as Slot, enq, entries[entry | STAMP] & GENERATION_MASK)) return 0;
+    }
     return slot | ((enq & TOLD_CPU_MASK) << TOLD_CPU_SHIFT) | (kind << TOLD_KIND_SHIFT);
   }
 

@@ -55,6 +55,7 @@ export function layOut(native: NativeAddon, session: SessionId, plan: DomainPlan
   setup[SETUP_ARGS.word.heartbeatLimitMs] = HEARTBEAT_LIMIT_MS;
   setup[SETUP_ARGS.word.askAlways] = config.ask === 'always' ? 1 : 0;
   setup[SETUP_ARGS.word.fastPath] = config.fastPath ? 1 : 0;
+  setup[SETUP_ARGS.word.stealUs] = config.stealUs;
   run('nl_setup', setup);
 
   for (const domain of plan.domains) {

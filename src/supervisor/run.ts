@@ -10,6 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
+import { Balancer } from '../balance/balancer.js';
 import type { RunConfig } from '../config/config.js';
 import { planFor } from '../config/plan.js';
 import type { Domain, DomainPlan } from '../domain/plan.js';
@@ -25,6 +26,7 @@ import type { DomainNeighbours } from '../policy/policy.js';
 import { openControl } from './control.js';
 import type { ControlServer } from '../control/server.js';
 import { type Topology, cpuInfo } from '../topology/topology.js';
+import { cpu as asCpu } from '../topology/ids.js';
 import { readTopology } from '../topology/read.js';
 import { DomainWatch } from './domain-watch.js';
 import { DomainWorker } from './domain-worker.js';
@@ -40,6 +42,9 @@ import { piscinaHost } from './worker-host.js';
 /** Of the kernel's enum scx_exit_kind: unregistered by us. From SCX_EXIT_ERROR on it is an error. */
 const EXIT_UNREG = 64;
 const EXIT_ERROR = 1024;
+
+/** Of a CPU that is offline at the start: as of the fastest kind. */
+const FULL_CAPACITY = 1024;
 
 /** Workers that loop end at once; what takes longer is not waited for. */
 const STOP_LIMIT_MS = 3_000;
@@ -96,8 +101,10 @@ class Run {
   private readonly faults = new FaultWatch();
   private readonly watch: DomainWatch;
   private readonly hotplug: HotplugWatch;
+  private readonly balancer: Balancer;
   private readonly restores: Restore[] = [];
   private heartbeat: NodeJS.Timeout | undefined;
+  private balance: NodeJS.Timeout | undefined;
   private attachedAt: number | undefined;
   private resolveStop: (why: string) => void = () => undefined;
   /** Resolves with why the run ends. */
@@ -116,6 +123,7 @@ class Run {
     this.link = SchedulerLink.open(native, plan, config, hotplugSeq);
     this.host = piscinaHost(plan.domains.length);
     this.hotplug = new HotplugWatch(this.link.arena);
+    this.balancer = new Balancer(this.link.arena, plan.domains, capacitiesOf(topology, plan));
     this.watch = new DomainWatch(this.link.arena, plan.domains, log);
     const { session } = this.link;
     const memories = new StateMemories(config.slots);
@@ -182,6 +190,12 @@ class Run {
       this.beat();
     }, config.heartbeatMs);
     const names = [...new Set(this.policies.map(({ definition }) => definition.name))];
+    if (config.balanceMs > 0 && this.plan.domains.length > 1) {
+      this.balance = setInterval(() => {
+        const moves = this.balancer.beat();
+        if (moves.length > 0) log.debug({ moves }, `balancer: ${moves.length} tasks sent`);
+      }, config.balanceMs);
+    }
     log.info(
       { policy: names.join(), wait: config.wait, ask: config.ask },
       `attached: ${config.partial ? 'SCHED_EXT tasks are' : 'every ordinary task is'} scheduled by policy ${names.join(', ')}`,
@@ -216,6 +230,7 @@ class Run {
     for (const { domain, counters, worker } of report.snapshot.domains) {
       log.debug({ domain, counters, worker }, `counters of domain ${domain}`);
     }
+    log.debug(this.balancer.counts, 'balancer');
     process.stdout.write(summaryTable(this.plan, report));
     return this.exitCode(this.link.exitInfo());
   }
@@ -240,6 +255,7 @@ class Run {
 
   private async stopAndDetach(): Promise<void> {
     clearInterval(this.heartbeat);
+    clearInterval(this.balance);
     for (const worker of this.workers) worker.tellToStop();
     this.link.detach();
     const ended = Promise.all(this.workers.map((worker) => worker.ended())).then(() => true);
@@ -304,6 +320,11 @@ class Run {
 }
 
 /** siblingsOf gives for each CPU the next hardware thread of its core, or itself. */
+/** Indexed by CPU. One that is offline counts as a full one, should it come. */
+function capacitiesOf({ cpus }: Topology, plan: DomainPlan): Float64Array {
+  return Float64Array.from(plan.domainOfCpu, (_, cpu) => cpus.get(asCpu(cpu))?.capacity ?? FULL_CAPACITY);
+}
+
 function siblingsOf(topology: Topology, { domainOfCpu }: DomainPlan): Uint16Array {
   const siblings = Uint16Array.from(domainOfCpu, (_, cpu) => cpu);
   for (const cpu of topology.online) {

@@ -14,8 +14,14 @@ import { arenaBytes, layOut } from './memory.js';
 const OBJECT_PATH = fileURLToPath(new URL('../../../build/bpf/nodeland.bpf.o', import.meta.url));
 
 /** KEEP_BUILTIN_IDLE: the kernel's own idle tracking beside our update_idle. ENQ_LAST: a worker that yields is parked
- *  even when nothing else runs. ENQ_MIGRATION_DISABLED (6.14): such tasks are ordered on their CPU, by us. */
-const OPS_FLAGS = ['SCX_OPS_KEEP_BUILTIN_IDLE', 'SCX_OPS_ENQ_LAST', '?SCX_OPS_ENQ_MIGRATION_DISABLED'];
+ *  even when nothing else runs. ENQ_MIGRATION_DISABLED (6.14): such tasks are ordered on their CPU, by us.
+ *  BUILTIN_IDLE_PER_NODE (6.15): the kernel's search for an idle CPU goes from node to node by distance. */
+const OPS_FLAGS = [
+  'SCX_OPS_KEEP_BUILTIN_IDLE',
+  'SCX_OPS_ENQ_LAST',
+  '?SCX_OPS_ENQ_MIGRATION_DISABLED',
+  '?SCX_OPS_BUILTIN_IDLE_PER_NODE',
+];
 
 /** SchedulerLink holds one loaded object. Not for sharing between threads; workers reach it by its session number. */
 export class SchedulerLink {

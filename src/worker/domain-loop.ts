@@ -93,6 +93,14 @@ export class DomainLoop {
     this.handOff = new HandOff(arena, settings.domain, this.held, settings.inboxMemory);
     this.back = new Uint32Array(arena.nrSlots).fill(0);
     ({ policy: this.policy, sink: this.sink, events: this.events } = this.makePolicy(settings));
+    this.begin(settings.policy);
+  }
+
+  /** begin tells the kernel side what the policy wants to know. */
+  private begin({ tickMs }: PolicyDefinition): void {
+    const { policy, status, tasks } = this;
+    tasks.heedsDequeue = policy.dequeue !== undefined;
+    status.wants(eventsOf(policy), policy.tick === undefined ? 0 : tickMs);
   }
 
   private makePolicy(chosen: PolicySettings): { policy: Policy; sink: DecisionSink; events: PolicyEvents } {
@@ -124,7 +132,6 @@ export class DomainLoop {
       clock: status,
       neighbours: settings.neighbours ?? neighboursOf(arena, settings.domain),
     });
-    status.wants(eventsOf(policy), policy.tick === undefined ? 0 : definition.tickMs);
     return { policy, sink, events: new PolicyEvents(policy, state, held) };
   }
 
@@ -144,6 +151,8 @@ export class DomainLoop {
     } catch (error) {
       problem = error;
     }
+    this.begin(chosen.policy);
+    held.forget();
     for (let slot = 0; slot < held.nrSlots; slot++) {
       if (held.holds(slot as Slot)) this.events.begin(slot as Slot);
     }
@@ -180,7 +189,10 @@ export class DomainLoop {
     const published = this.sink.close();
     const done = (published + handed) | 0;
     status.countBatch(taken, published);
-    this.wantsTurn = held.count !== 0 && (room < wanted || done !== 0);
+    // What could not be handed over after all is to be decided otherwise.
+    const cameBack = handOff.returned !== 0;
+    handOff.returned = 0;
+    this.wantsTurn = held.count !== 0 && (room < wanted || done !== 0 || cameBack);
     if (this.wantsTurn || handOff.hasMail()) status.wakeMe();
     else status.ready();
     tasks.release(taken);

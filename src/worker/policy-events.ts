@@ -11,6 +11,7 @@ const {
   cpuShift: CPU_SHIFT,
   cpuMask: CPU_MASK,
   kindShift: KIND_SHIFT,
+  renew: RENEW,
   begin: BEGIN,
 } = TOLD;
 
@@ -40,9 +41,13 @@ export class PolicyEvents {
 
   /** begin hands the policy a held task that may be new to it. */
   begin(slot: Slot): void {
-    const { policy } = this;
-    if (this.state.begin(slot, this.held.generation(slot))) policy.taskInit?.(slot);
-    policy.enqueue(slot);
+    this.renew(slot);
+    this.policy.enqueue(slot);
+  }
+
+  /** renew tells the policy if a held task is new to it. */
+  private renew(slot: Slot): void {
+    if (this.state.begin(slot, this.held.generation(slot))) this.policy.taskInit?.(slot);
   }
 
   /** tell does what one entry of TaskRing.take's list says, other than an ordinary ask. */
@@ -52,6 +57,9 @@ export class PolicyEvents {
     switch (word >>> KIND_SHIFT) {
       case BEGIN:
         this.begin(slot);
+        break;
+      case RENEW:
+        this.renew(slot);
         break;
       case EVENT.DEQUEUE:
         policy.dequeue?.(slot);

@@ -137,7 +137,9 @@ class Reader {
       return which | ((enq & TOLD.cpuMask) << TOLD.cpuShift) | (kind << TOLD.kindShift);
     }
     this.noted[which] = { enq, generation };
-    if (this.isHeld[which]) return undefined;
+    if (this.isHeld[which]) {
+      return noted.generation === generation ? undefined : which | (TOLD.renew << TOLD.kindShift);
+    }
     this.isHeld[which] = true;
     return noted.generation === generation ? which : which | (TOLD.begin << TOLD.kindShift);
   }

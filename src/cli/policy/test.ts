@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { Subject } from '../../conformance/check.js';
 import type { Report } from '../../conformance/run.js';
 import { PolicyLoader } from '../../policy/load.js';
-import { OptionsError, parseOptions } from '../../policy/policy.js';
+import { parseOptions } from '../../policy/policy.js';
 import { SandboxError } from '../../sandbox/errors.js';
 import { EXIT, UserError } from '../errors.js';
 import { collect, parsePolicyOptions } from '../policy-options.js';
@@ -27,16 +27,20 @@ export function testCommand(): Command {
     .option('--json', 'print one JSON line for each check')
     .option('--policy-option <key=value>', 'an option of the policy; may be given again', collect)
     .action(async (name: string, flags: TestFlags) => {
-      const loader = new PolicyLoader();
-      try {
-        process.exitCode = await test(name, await subjectOf(loader, name, flags), flags);
-      } finally {
-        loader.close();
-      }
+      process.exitCode = await test(name, flags);
     });
 }
 
-async function test(name: string, subject: Subject, flags: TestFlags): Promise<number> {
+async function test(name: string, flags: TestFlags): Promise<number> {
+  const loader = new PolicyLoader();
+  try {
+    return await testLoaded(name, await subjectOf(loader, name, flags), flags);
+  } finally {
+    loader.close();
+  }
+}
+
+async function testLoaded(name: string, subject: Subject, flags: TestFlags): Promise<number> {
   const print = flags.json === true ? printJson : printLine;
   const reports: Report[] = [];
   const note = (report: Report): void => {
@@ -76,8 +80,8 @@ async function subjectOf(
   try {
     parseOptions(policy, options);
   } catch (cause) {
-    if (!(cause instanceof OptionsError)) throw cause;
-    throw new UserError(cause.message, EXIT.config, { cause });
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError(message, EXIT.config, { cause });
   }
   return { policy, seed, ...(options === undefined ? {} : { options }) };
 }
