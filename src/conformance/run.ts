@@ -41,8 +41,7 @@ function resultOf(check: Check, subject: Subject): CheckResult {
   try {
     return check.run(subject);
   } catch (error) {
-    const reason = policyError(subject.policy.name, error);
-    const { message, at } = reason.kind === 'policy-error' ? reason : { message: String(error), at: '' };
+    const { message, at } = policyError(subject.policy.name, error);
     return { outcome: 'failed', detail: `it threw: ${message}${at === '' ? '' : ` (${at})`}` };
   }
 }

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { CONFORMANCE, type Report, runCheck } from '../../src/conformance/run.js';
 import { BUILTIN_POLICY_NAMES } from '../../src/policy/builtin.js';
-import { definePolicy, type PolicyDefinition } from '../../src/policy/policy.js';
+import { definePolicy, type PolicyContext, type PolicyDefinition } from '../../src/policy/policy.js';
+import type { Slot } from '../../src/shm/slot.js';
 
 const folder = fileURLToPath(new URL('../../examples/', import.meta.url));
 const examples = readdirSync(folder).filter((name) => name.endsWith('.ts'));
@@ -43,20 +44,19 @@ describe('what every policy must do', () => {
 /** A policy that hands each held task to `decide`, and keeps it when that says no. */
 const simple = (
   name: string,
-  decide: (parts: Parameters<PolicyDefinition['create']>[0], slot: number, count: number) => boolean,
+  decide: (context: PolicyContext, slot: Slot, count: number) => boolean,
 ): PolicyDefinition =>
   definePolicy({
     name,
     summary: 'has one fault',
     standing: 'none',
     create: (context) => {
-      const { decisions } = context;
-      const held: Parameters<typeof decisions.publish>[0][] = [];
+      const held: Slot[] = [];
       let count = 0;
       return {
         enqueue: (slot) => void held.push(slot),
         dispatch: () => {
-          for (const slot of held.splice(0)) if (!decide(context as never, slot, count++)) held.push(slot);
+          for (const slot of held.splice(0)) if (!decide(context, slot, count++)) held.push(slot);
         },
       };
     },
@@ -75,7 +75,7 @@ describe('a fault is found', () => {
     const forgets = simple('forgets', ({ decisions, clock }, slot, count) => {
       if (count % 500 === 499) return true;
       decisions.keyNs[slot] = clock.clockNs();
-      return decisions.publish(slot as never, 0, 0xffff, 0);
+      return decisions.publish(slot, 0, 0xffff, 0);
     });
     const found = outcomes(forgets);
     expect(found['nothing lost']).toBe('failed');
@@ -85,7 +85,7 @@ describe('a fault is found', () => {
   test('of a policy that says it respects weights, and does not', { timeout: 120_000 }, () => {
     const equal = simple('equal', ({ decisions, clock }, slot) => {
       decisions.keyNs[slot] = clock.clockNs();
-      return decisions.publish(slot as never, 0, 0xffff, 0);
+      return decisions.publish(slot, 0, 0xffff, 0);
     });
     expect(outcomes(equal)).toMatchObject({
       weights: 'failed',
@@ -97,7 +97,7 @@ describe('a fault is found', () => {
   test('of a policy that uses one CPU only', { timeout: 120_000 }, () => {
     const one = simple('one-cpu', ({ decisions, clock }, slot) => {
       decisions.keyNs[slot] = clock.clockNs();
-      return decisions.publish(slot as never, 0, 0, 0);
+      return decisions.publish(slot, 0, 0, 0);
     });
     expect(outcomes(one)['CPUs busy']).toBe('failed');
   });
