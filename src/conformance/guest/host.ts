@@ -39,6 +39,7 @@ export async function runInGuest({ policy, options, subject, properties, note }:
     nodes: 1,
     accel: 'deterministic',
     timeoutSeconds: TIMEOUT_S,
+    bootTimeoutSeconds: TIMEOUT_S / 2,
     stdout: lines,
     stderr: process.stderr,
   });

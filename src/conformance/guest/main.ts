@@ -53,15 +53,16 @@ async function main({ policy, options, weights, properties }: GuestOrder): Promi
   scheduler.stdout.on('data', note);
   scheduler.stderr.on('data', note);
   const ended: { code?: number | null } = {};
+  const hasEnded = (): boolean => ended.code !== undefined;
   scheduler.once('close', (code) => (ended.code = code));
-  const attached = await until(() => ended.code !== undefined || isEnabled(), ATTACH_LIMIT_MS);
-  if (attached && ended.code === undefined) {
+  const attached = await until(() => hasEnded() || isEnabled(), ATTACH_LIMIT_MS);
+  if (attached && !hasEnded()) {
     process.stderr.write(`attached: ${policy} schedules the machine\n`);
     for (const check of [...GUEST_CONFORMANCE, ...(properties ? GUEST_PROPERTIES : [])]) {
       const beganMs = performance.now();
       const result = await check.run(weights, availableParallelism());
       // What a policy that was thrown out seems to do is the kernel's own doing.
-      const stillOn = ended.code === undefined && isEnabled();
+      const stillOn = !hasEnded() && isEnabled();
       tell(
         check.name,
         check.claim,
@@ -72,7 +73,7 @@ async function main({ policy, options, weights, properties }: GuestOrder): Promi
     }
   }
   scheduler.kill('SIGTERM');
-  const stopped = await until(() => ended.code !== undefined, STOP_LIMIT_MS);
+  const stopped = await until(hasEnded, STOP_LIMIT_MS);
   const lines = text.trim().split('\n');
   const problem = lines.find((line) => /policy error|\bERROR\b|\bfailed\b|threw/i.test(line));
   const isWell = stopped && ended.code === 0 && problem === undefined;
