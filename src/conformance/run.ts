@@ -9,6 +9,8 @@ import { weightsRespected } from './weights.js';
 
 /** CONFORMANCE is what every policy must do, on a simulated kernel. */
 export const CONFORMANCE: readonly Check[] = [
+  // First: what ran before in this process shapes the compiled code.
+  noAllocation,
   nothingLost,
   weightsRespected,
   cpusBusy,
@@ -18,7 +20,6 @@ export const CONFORMANCE: readonly Check[] = [
   slotsUsedAgain,
   weightsChange,
   takesOver,
-  noAllocation,
 ];
 
 /** Report is one check with its result and how long it took. */
@@ -40,8 +41,7 @@ function resultOf(check: Check, subject: Subject): CheckResult {
   try {
     return check.run(subject);
   } catch (error) {
-    const reason = policyError(subject.policy.name, error);
-    const { message, at } = reason.kind === 'policy-error' ? reason : { message: String(error), at: '' };
+    const { message, at } = policyError(subject.policy.name, error);
     return { outcome: 'failed', detail: `it threw: ${message}${at === '' ? '' : ` (${at})`}` };
   }
 }

@@ -32,6 +32,7 @@ export {
   type PolicyDefinition,
   type PolicyModule,
   type StandingMode,
+  type WeightsMode,
 } from './policy.js';
 export { SlotFifo } from './queues/slot-fifo.js';
 export { SlotHeap } from './queues/slot-heap.js';

@@ -135,6 +135,7 @@ export default definePolicy({
   options,
   state,
   standing: 'none',
+  weights: 'ordered',
   tickMs: TICK_MS,
   create: (context) => new Central(context),
 });

@@ -60,5 +60,6 @@ export default definePolicy({
   summary: 'round robin: everybody in turn for one quantum',
   options,
   standing: 'none',
+  weights: 'ignored',
   create: (context) => new RoundRobin(context),
 });

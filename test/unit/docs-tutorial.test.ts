@@ -20,7 +20,7 @@ const steps: readonly Step[] = [...page.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].m
   language,
   text: text.replaceAll('build/tutorial', folder),
 }));
-const needsMachine = ({ text }: Step): boolean => /sandbox/.test(text);
+const needsMachine = ({ text }: Step): boolean => text.includes('sandbox');
 
 const isBuilt = existsSync(join(root, 'dist/src/cli/main.js'));
 

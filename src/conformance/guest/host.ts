@@ -1,6 +1,7 @@
 /** Outside: boots the machine, and passes on what is told in it. */
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../cli/package-info.js';
 import { runInSandbox } from '../../sandbox/run.js';
 import type { Subject } from '../check.js';
 import type { Report } from '../run.js';
@@ -16,7 +17,7 @@ export interface GuestTest {
   readonly subject: Subject;
   readonly properties?: boolean;
   /** Called with each result as it comes. */
-  note(report: Report): void;
+  readonly note: (report: Report) => void;
 }
 
 /**
@@ -27,16 +28,18 @@ export interface GuestTest {
 export async function runInGuest({ policy, options, subject, properties, note }: GuestTest): Promise<void> {
   const { weights } = subject.policy;
   const order: GuestOrder = { policy, options, weights, properties: properties === true };
-  const main = fileURLToPath(new URL('main.js', import.meta.url));
+  const main = join(packageRoot(), 'dist/src/conformance/guest/main.js');
   const lines = new LineReader((line) => {
     if (line.startsWith('{')) note(JSON.parse(line) as Report);
   });
+  process.stderr.write('booting a machine; each check takes about a minute\n');
   await runInSandbox({
     command: [process.execPath, main, JSON.stringify(order)],
     cpus: 2,
     nodes: 1,
     accel: 'deterministic',
     timeoutSeconds: TIMEOUT_S,
+    bootTimeoutSeconds: TIMEOUT_S / 2,
     stdout: lines,
     stderr: process.stderr,
   });

@@ -52,15 +52,17 @@ async function main({ policy, options, weights, properties }: GuestOrder): Promi
   };
   scheduler.stdout.on('data', note);
   scheduler.stderr.on('data', note);
-  let exitCode: number | null | undefined;
-  scheduler.once('close', (code) => (exitCode = code));
-  const attached = await until(() => exitCode !== undefined || isEnabled(), ATTACH_LIMIT_MS);
-  if (attached && exitCode === undefined) {
+  const ended: { code?: number | null } = {};
+  const hasEnded = (): boolean => ended.code !== undefined;
+  scheduler.once('close', (code) => (ended.code = code));
+  const attached = await until(() => hasEnded() || isEnabled(), ATTACH_LIMIT_MS);
+  if (attached && !hasEnded()) {
+    process.stderr.write(`attached: ${policy} schedules the machine\n`);
     for (const check of [...GUEST_CONFORMANCE, ...(properties ? GUEST_PROPERTIES : [])]) {
       const beganMs = performance.now();
       const result = await check.run(weights, availableParallelism());
       // What a policy that was thrown out seems to do is the kernel's own doing.
-      const stillOn = exitCode === undefined && isEnabled();
+      const stillOn = !hasEnded() && isEnabled();
       tell(
         check.name,
         check.claim,
@@ -71,13 +73,13 @@ async function main({ policy, options, weights, properties }: GuestOrder): Promi
     }
   }
   scheduler.kill('SIGTERM');
-  const stopped = await until(() => exitCode !== undefined, STOP_LIMIT_MS);
+  const stopped = await until(hasEnded, STOP_LIMIT_MS);
   const lines = text.trim().split('\n');
   const problem = lines.find((line) => /policy error|\bERROR\b|\bfailed\b|threw/i.test(line));
-  const isWell = stopped && exitCode === 0 && problem === undefined;
+  const isWell = stopped && ended.code === 0 && problem === undefined;
   const detail = isWell
     ? 'exit code 0'
-    : `exit code ${exitCode ?? 'none'}: ${problem ?? lines.slice(-3).join(' | ')}`;
+    : `exit code ${ended.code ?? 'none'}: ${problem ?? lines.slice(-3).join(' | ')}`;
   tell(
     'whole run',
     'the scheduler attaches, stays, and stops when told to',
