@@ -51,4 +51,10 @@ export class HeldTasks {
   flags(slot: Slot): number {
     return (this.notes[((slot << 1) + 1) | 0] >>> 16) & FLAGS_MASK;
   }
+
+  /** forget has every task that is not held be new again, to another policy. */
+  forget(): void {
+    const { notes } = this;
+    for (let at = 1; at < notes.length; at += 2) if ((notes[at] & HELD) === 0) notes[at] ^= GENERATION_MASK;
+  }
 }

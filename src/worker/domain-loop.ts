@@ -144,6 +144,7 @@ export class DomainLoop {
     } catch (error) {
       problem = error;
     }
+    held.forget();
     for (let slot = 0; slot < held.nrSlots; slot++) {
       if (held.holds(slot as Slot)) this.events.begin(slot as Slot);
     }
