@@ -69,20 +69,20 @@ export class Compiler {
 
 const ownApi: Plugin = {
   name: 'nodeland',
-  setup({ onResolve }) {
-    onResolve({ filter: /^nodeland$/ }, () => ({ path: API_URL, external: true }));
+  setup(bundle) {
+    bundle.onResolve({ filter: /^nodeland$/ }, () => ({ path: API_URL, external: true }));
   },
 };
 
 /** `import.meta.url` stays that of the file it is written in. On the first line, so that line numbers stay too. */
 const ownUrl: Plugin = {
   name: 'import-meta-url',
-  setup({ onLoad }) {
-    onLoad({ filter: /\.m?[jt]s$/ }, async ({ path }) => {
+  setup(bundle) {
+    bundle.onLoad({ filter: /\.m?[jt]s$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
       if (!text.includes('import.meta')) return undefined;
       const url = JSON.stringify(pathToFileURL(path).href);
-      const loader = /ts$/.test(path) ? 'ts' : 'js';
+      const loader = path.endsWith('ts') ? 'ts' : 'js';
       return { contents: `const ${MODULE_URL} = ${url}; ${text}`, loader };
     });
   },

@@ -27,6 +27,6 @@ function linesOf(error: unknown): string[] {
 }
 
 function isElsewhere(line: string): boolean {
-  const [, path] = /(?:^|[( ])(\/.*):\d+:\d+\)?$/.exec(line) ?? [];
+  const path = /(?:^|[( ])(\/.*):\d+:\d+\)?$/.exec(line)?.[1];
   return path !== undefined && !OWN_FOLDERS.some((folder) => path.startsWith(folder));
 }

@@ -24,6 +24,8 @@ const PAUSE_MS = 2;
 const PAUSE_MAX_MS = 50;
 /** A stall limit may be as short as 5 ms, but is 20 ms by default. */
 const REHEARSAL_MS = 3;
+/** On a busy machine too: a full batch is among them. */
+const REHEARSAL_TURNS = 16;
 /** Compiled code allocates nothing over half a round; looking at the heap does a little. */
 const HOT_BYTES = 2048;
 /** A multiple of both halves' largest size (supervisor/run.ts sets it). */
@@ -70,7 +72,7 @@ export function rehearse(options: WarmUpOptions): StopReason | undefined {
     turns++;
     feed.drain();
     feed.push(turns % 16 === 0 ? BATCH_TASKS : turns & 3);
-    if (performance.now() > endMs) commandStop(control);
+    if (turns > REHEARSAL_TURNS && performance.now() > endMs) commandStop(control);
   };
   const reason = runOnFeed(options, feed, control, makeWaitPort(turn));
   return reason.kind === 'policy-error' ? reason : undefined;

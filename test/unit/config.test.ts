@@ -205,8 +205,9 @@ describe('a file that cannot be read', () => {
 
 describe('the policy of a domain', () => {
   const of = (config: RunConfig, domain: number): unknown[] => {
-    const { policy, folder, options, aboutPolicy, aboutOption } = policySetting(config, domain);
-    return [policy, folder, options, aboutPolicy, aboutOption(['a', 'b'])];
+    const setting = policySetting(config, domain);
+    const { policy, folder, options, aboutPolicy } = setting;
+    return [policy, folder, options, aboutPolicy, setting.aboutOption(['a', 'b'])];
   };
   const text = [
     'policy: mine.ts',
@@ -241,8 +242,8 @@ describe('the policy of a domain', () => {
     const policyOptions = { option: '--policy-option', value: { a: 5 } };
     const config = inFolder({ policyOptions });
     expect(config.policyOptions).toEqual({ a: 5, c: 2 });
-    const { aboutOption } = policySetting(config, 0);
-    expect([aboutOption(['a']), aboutOption(['c'])]).toEqual([
+    const setting = policySetting(config, 0);
+    expect([setting.aboutOption(['a']), setting.aboutOption(['c'])]).toEqual([
       '--policy-option: a',
       '/etc/n.yaml:2:26: policyOptions.c',
     ]);
