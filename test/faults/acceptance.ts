@@ -5,7 +5,12 @@ import type { SandboxOptions } from '../../src/sandbox/run.js';
 import type { ProgramRecord } from '../sandbox/guest.js';
 import { expectGoodEnd, expectQuietKernel, expectUnharmed, FaultMachine, type Window } from './machine.js';
 
-export function testAcceptance(group: string, seconds: number, options: Partial<SandboxOptions> = {}): void {
+export function testAcceptance(
+  group: string,
+  seconds: number,
+  options: Partial<SandboxOptions> = {},
+  slowness = 1,
+): void {
   const machine = new FaultMachine(group, [String(seconds)], options, 'acceptance');
 
   test(`stress-ng --aggressive with forks and pinning for ${seconds} s ends attached, with no task stalled`, () => {
@@ -14,7 +19,7 @@ export function testAcceptance(group: string, seconds: number, options: Partial<
     };
     expect(window.program.exitCode, window.program.stderr).toBe(0);
     expect(window.seconds).toBeGreaterThan(seconds);
-    expectUnharmed(window);
+    expectUnharmed(window, slowness);
     expectGoodEnd(machine.experiment('acceptance'));
     expectQuietKernel(machine);
   });

@@ -3,7 +3,7 @@
  * wait longer from its wake-up to its running than the stall limit and some time to find its turn, and none may be lost.
  *
  * Each file of tests boots one machine, deterministic unless it says otherwise: time there counts instructions, so the limit
- * means the same on any host.
+ * means the same on any host. NODELAND_TEST_KERNEL names its kernel by the beginning of a version ("6.18"); the newest otherwise.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,8 @@ const STALL_MS = 20;
 const LATE_LIMIT_US = (STALL_MS + 30) * 1000;
 /** A canary that did not run for so long before the end of a window is lost. The burner needs 30 ms of a shared CPU for its turn. */
 const LOST_LIMIT_US = 1_000_000;
+
+const KERNEL = process.env['NODELAND_TEST_KERNEL'];
 
 /** A host with other things to do makes a machine slow, and nothing else. */
 const HOST_LIMIT_S = 2400;
@@ -47,7 +49,7 @@ export interface ExperimentRecord extends RunRecord {
   readonly failure?: string;
 }
 
-/** Measured is a window's line in build/test/faults-GROUP.json: the longest time from wake to run of each kind of canary. */
+/** Measured is a window's line in build/test/faults-GROUP[-KERNEL].json: the longest time from wake to run of each kind of canary. */
 interface Measured {
   readonly group: string;
   readonly run: string;
@@ -66,6 +68,7 @@ export class FaultMachine {
   private guest: Guest | undefined;
   private readonly table: string[] = [];
   private readonly measured: Measured[] = [];
+  private readonly noted: Readonly<Record<string, unknown>>[] = [];
 
   constructor(
     private readonly group: string,
@@ -73,12 +76,13 @@ export class FaultMachine {
     options: Partial<SandboxOptions> = {},
     scriptName = group,
   ) {
-    const missing = whyNoSandbox();
+    const missing = whyNoSandbox(KERNEL);
     beforeAll(async () => {
       if (missing !== undefined) return;
       const script = `../../faults/guest/${scriptName}.mjs`;
       this.guest = await Guest.boot(script, args, {
         accel: 'deterministic',
+        kernel: KERNEL,
         timeoutSeconds: HOST_LIMIT_S,
         ...options,
       });
@@ -118,36 +122,50 @@ export class FaultMachine {
     return found;
   }
 
-  /** What was measured, in build/test/faults-GROUP.json and as a table. */
+  /** note keeps figures that are no window's, for the file and the output. */
+  note(figures: Readonly<Record<string, unknown>>): void {
+    this.noted.push(figures);
+  }
+
+  /** What was measured, in a file and as a table. */
   private report(): void {
-    if (this.table.length === 0) return;
+    const figures = [...this.measured, ...this.noted];
+    if (figures.length === 0) return;
     const folder = fileURLToPath(new URL('../../build/test/', import.meta.url));
     mkdirSync(folder, { recursive: true });
-    writeFileSync(`${folder}faults-${this.group}.json`, `${JSON.stringify(this.measured, undefined, 2)}\n`);
+    const name = ['faults', this.group, ...(KERNEL === undefined ? [] : [KERNEL])].join('-');
+    writeFileSync(`${folder}${name}.json`, `${JSON.stringify(figures, undefined, 2)}\n`);
+    for (const note of this.noted) process.stdout.write(`\n${JSON.stringify(note)}\n`);
+    if (this.table.length === 0) return;
     const head =
       '| fault | run | seconds | sleeper max ms | pair max ms | burner max ms |\n|---|---|---|---|---|---|';
     process.stdout.write(`\n${head}\n${this.table.join('\n')}\n`);
   }
 }
 
-/** expectNobodyLate: no canary waited longer than it may, and none is lost. */
-export function expectNobodyLate({ canaries }: Window): void {
-  expect(canaries.filter(({ maxUs }) => maxUs > LATE_LIMIT_US)).toEqual([]);
-  expectNobodyLost({ canaries });
+/**
+ * expectNobodyLate: no canary waited longer than it may, and none is lost. `slowness` is the factor by which a machine whose
+ * time goes on while its CPUs wait for the host's may be later.
+ */
+export function expectNobodyLate({ canaries }: Window, slowness = 1): void {
+  expect(canaries.filter(({ maxUs }) => maxUs > LATE_LIMIT_US * slowness)).toEqual([]);
+  expectNobodyLost({ canaries }, slowness);
 }
 
 /** expectNobodyLost: every canary woke up in the window, and lately. */
-export function expectNobodyLost({ canaries }: Pick<Window, 'canaries'>): void {
+export function expectNobodyLost({ canaries }: Pick<Window, 'canaries'>, slowness = 1): void {
   expect(canaries.length).toBeGreaterThan(0);
   expect(
-    canaries.filter(({ wakes, sinceLastWakeUs }) => wakes === 0 || sinceLastWakeUs > LOST_LIMIT_US),
+    canaries.filter(
+      ({ wakes, sinceLastWakeUs }) => wakes === 0 || sinceLastWakeUs > LOST_LIMIT_US * slowness,
+    ),
   ).toEqual([]);
 }
 
 /** expectUnharmed: nobody was late or lost in this window, and the scheduler is still attached. */
-export function expectUnharmed(window: Window): void {
+export function expectUnharmed(window: Window, slowness = 1): void {
   expectAttached(window);
-  expectNobodyLate(window);
+  expectNobodyLate(window, slowness);
 }
 
 /** expectAttached: the kernel has not let go of the scheduler by the end of this window. */

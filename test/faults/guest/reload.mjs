@@ -3,6 +3,11 @@ import { guestModule, tellKernelLog } from './faults.mjs';
 import { hackbench, nodeland, runProgram, schedExt, tell } from '../../sandbox/guest/scheduler.mjs';
 
 const LIMIT_MS = 3_600_000;
+/**
+ * The load is some forty tasks, always runnable, and checking the programs keeps a CPU busy for seconds in an emulated machine.
+ * With a fortieth of the CPUs one cycle takes minutes.
+ */
+const FIRST = ['nice', '-n', '-20'];
 
 /** How many BPF programs and maps the kernel has. */
 async function bpfObjects() {
@@ -17,10 +22,13 @@ const load = (async () => {
   while (!isOver) exitCodes.push((await runProgram(hackbench)).exitCode);
   return exitCodes;
 })();
-const cycles = await runProgram([process.execPath, guestModule('cycles'), process.argv[2]], LIMIT_MS);
+const cycles = await runProgram(
+  [...FIRST, process.execPath, guestModule('cycles'), process.argv[2]],
+  LIMIT_MS,
+);
 const runs = [];
 for (let run = 0; run < 3; run++) {
-  const { exitCode, stderr } = await runProgram([...nodeland, 'run', '--duration', '1'], LIMIT_MS);
+  const { exitCode, stderr } = await runProgram([...FIRST, ...nodeland, 'run', '--duration', '1'], LIMIT_MS);
   runs.push({ exitCode, stderr, state: schedExt('state') });
 }
 isOver = true;
@@ -28,6 +36,7 @@ const loads = await load;
 tell('cycles', {
   exitCode: cycles.exitCode,
   stderr: cycles.stderr,
+  seconds: cycles.seconds,
   ...JSON.parse(cycles.stdout || 'null'),
   bpfBefore: before,
   bpfAfter: await bpfObjects(),
