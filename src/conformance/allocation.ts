@@ -1,6 +1,7 @@
 /** The hot path allocates nothing, as far as the size of the heap shows. */
 import { getHeapStatistics } from 'node:v8';
 import { SimFeed } from '../kernel/sim-feed.js';
+import { letInline } from '../worker/compiler.js';
 import { BATCH_TASKS, DomainLoop } from '../worker/domain-loop.js';
 import { type Check, type Subject, verdict } from './check.js';
 import { SLICE_US } from './simulate.js';
@@ -16,6 +17,7 @@ export const noAllocation: Check = {
   name: 'no allocation',
   claim: 'the heap does not grow over 100,000 decisions',
   run: (subject) => {
+    letInline();
     let least = Infinity;
     for (let round = 0; round < ROUNDS_MAX && least > GROWTH_MAX_BYTES; round++) {
       const grown = growthBytes(subject);

@@ -419,7 +419,7 @@ describe('DomainLoop.replace', () => {
     }).toThrow('no such luck');
     expect(() => {
       loops[0].replace({ policy: policyWith(() => ({})), options: { what: 1 } });
-    }).toThrow('has no options');
+    }).toThrow('has none');
     expect(kernel.domains[0].tickMs).toBe(10);
     const { runs } = task;
     kernel.run(200 * MS);
