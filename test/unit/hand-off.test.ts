@@ -1,6 +1,6 @@
 /** Tasks handed from domain to domain: each is in one place at a time, none is lost, whoever is quicker. */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { HandOff } from '../../src/handoff/hand-off.js';
 import { Inbox, INBOX_SIZE, inboxBytes } from '../../src/handoff/inbox.js';
 import { setUpSimMemory } from '../../src/kernel/sim-memory.js';
@@ -374,5 +374,31 @@ describe('hand-off between loops', () => {
     kernel.run(3 * SECOND);
     expect(last.exited).toBe(true);
     expect(last.runs).toBeGreaterThan(0);
+  });
+});
+
+describe('an inbox', () => {
+  it('passes over the places of a sender that died before it filled them, after a second', () => {
+    const memory = new ArrayBuffer(inboxBytes(1));
+    const [dead, sender, receiver] = [0, 1, 2].map(() => new Inbox(memory, 0));
+    const clock = vi.spyOn(performance, 'now');
+    try {
+      clock.mockReturnValue(1000);
+      expect(dead.reserve(2)).toBe(true);
+      expect(sender.reserve(1)).toBe(true);
+      sender.put(7, 1, 1, 0);
+      expect([receiver.isEmpty(), receiver.take()]).toEqual([true, false]);
+      clock.mockReturnValue(1999);
+      expect(receiver.isEmpty()).toBe(true);
+      for (const nowMs of [2000, 2001, 3001]) {
+        clock.mockReturnValue(nowMs);
+        receiver.isEmpty();
+      }
+      expect([receiver.isEmpty(), receiver.take(), receiver.slot]).toEqual([false, true, 7]);
+      receiver.release();
+      expect([receiver.isEmpty(), receiver.room()]).toEqual([true, INBOX_SIZE]);
+    } finally {
+      clock.mockRestore();
+    }
   });
 });
