@@ -48,6 +48,17 @@ export default defineConfig({
         },
       },
       {
+        // What policies and sharing come to with real tasks: `npm run test:policies`.
+        test: {
+          name: 'policies',
+          include: ['test/policies/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: minutesMs(45),
+          hookTimeout: minutesMs(45),
+        },
+      },
+      {
         // What goes wrong, injected under load. Guest time counts instructions, so two machines may run side by side.
         test: {
           name: 'faults',

@@ -139,5 +139,11 @@ export const stages = [
     run: () => runVitest('faults', whyNoSandbox, vitestInMachines),
   },
   { name: 'soak', needsBuild: true, isOnRequest: true, run: () => runVitest('soak', whyNoSandbox) },
+  {
+    name: 'policies',
+    needsBuild: true,
+    isOnRequest: true,
+    run: () => runVitest('policies', whyNoSandbox, vitestInMachines),
+  },
   { name: 'manycore', needsBuild: true, isOnRequest: true, run: () => runVitest('manycore', whyNoSandbox) },
 ];

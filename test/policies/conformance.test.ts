@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { runInGuest } from '../../src/conformance/guest/host.js';
 import type { Report } from '../../src/conformance/run.js';
 import { PolicyLoader } from '../../src/policy/load.js';
-import { whyNoSandbox } from './guest.js';
+import { whyNoSandbox } from '../sandbox/guest.js';
 
 const policies = (process.env['NODELAND_CONFORMANCE'] ?? 'vtime').split(',');
 /** What these policies are for, beside what every policy must do. */

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { expectNoProblems } from './good-run.js';
-import { Guest, type RunRecord, totalOf, whyNoSandbox } from './guest.js';
+import { expectNoProblems } from '../sandbox/good-run.js';
+import { Guest, type RunRecord, totalOf, whyNoSandbox } from '../sandbox/guest.js';
 
 /** One boot: four nodes of two CPUs, at distances 10, 20 and 30; three loads under one run. */
 const missing = whyNoSandbox();
