@@ -3,7 +3,15 @@ import { expect, test } from 'vitest';
 
 import type { SandboxOptions } from '../../src/sandbox/run.js';
 import type { ProgramRecord } from '../sandbox/guest.js';
-import { expectGoodEnd, expectQuietKernel, expectUnharmed, FaultMachine, type Window } from './machine.js';
+import {
+  expectAttached,
+  expectGoodEnd,
+  expectNobodyLate,
+  expectNobodyLost,
+  expectQuietKernel,
+  FaultMachine,
+  type Window,
+} from './machine.js';
 
 export function testAcceptance(
   group: string,
@@ -19,8 +27,11 @@ export function testAcceptance(
     };
     expect(window.program.exitCode, window.program.stderr).toBe(0);
     expect(window.seconds).toBeGreaterThan(seconds);
-    expectUnharmed(window, slowness);
+    expectAttached(window);
+    expectNobodyLost(window, slowness);
     expectGoodEnd(machine.experiment('acceptance'));
     expectQuietKernel(machine);
+    // Last: of all this only lateness can be the host's doing.
+    expectNobodyLate(window, slowness);
   });
 }

@@ -163,9 +163,9 @@ export function expectNobodyLost({ canaries }: Pick<Window, 'canaries'>, slownes
 }
 
 /** expectUnharmed: nobody was late or lost in this window, and the scheduler is still attached. */
-export function expectUnharmed(window: Window, slowness = 1): void {
+export function expectUnharmed(window: Window): void {
   expectAttached(window);
-  expectNobodyLate(window, slowness);
+  expectNobodyLate(window);
 }
 
 /** expectAttached: the kernel has not let go of the scheduler by the end of this window. */
