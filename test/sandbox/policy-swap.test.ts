@@ -3,10 +3,7 @@ import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { expectCleanRun } from './good-run.js';
 import { Guest, type ProgramRecord, type RunRecord, totalOf, whyNoSandbox } from './guest.js';
 
-/**
- * One boot: two domains under load, whose policies are changed by the command line while they are attached. Guest time counts
- * instructions, so that a busy host does not make the swaps late.
- */
+/** One boot: two domains under load, whose policies are changed while they are attached. */
 const missing = whyNoSandbox();
 
 interface Listed {
@@ -38,8 +35,7 @@ type SwapRecord = RunRecord & {
 let run: SwapRecord;
 
 beforeAll(async () => {
-  if (missing === undefined)
-    run = (await Guest.boot('policy-swap.mjs', [], { deterministic: true })).run('policy swap') as SwapRecord;
+  if (missing === undefined) run = (await Guest.boot('policy-swap.mjs', [])).run('policy swap') as SwapRecord;
 });
 beforeEach((context) => {
   if (missing !== undefined) context.skip(missing);
