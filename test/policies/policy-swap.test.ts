@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 
-import { expectCleanRun } from './good-run.js';
-import { Guest, type ProgramRecord, type RunRecord, totalOf, whyNoSandbox } from './guest.js';
+import { expectCleanRun } from '../sandbox/good-run.js';
+import { Guest, type ProgramRecord, type RunRecord, totalOf, whyNoSandbox } from '../sandbox/guest.js';
 
 /** One boot: two domains under load, whose policies are changed while they are attached. */
 const missing = whyNoSandbox();
