@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { type ConfigInput, loadConfig } from '../config/config.js';
 import { ASK_MODES, type SettingKey, WAIT_MODES } from '../config/schema.js';
-import { BUILTIN_POLICY_NAMES } from '../policy/builtin.js';
+import { BUILTIN_POLICY_NAMES } from '../policy/builtin-names.js';
 import { collect, parsePolicyOptions } from './policy-options.js';
 
 /** Each setting that the command line can give, by commander's name for its option. */

@@ -1,7 +1,7 @@
 /** The settings of `nodeland run`: one schema for the file and for the command line. */
 import { z } from 'zod';
 import { DOMAIN_SPEC_SHAPE, DomainSpecError, parseDomainSpec } from '../domain/spec.js';
-import { BUILTIN_POLICY_NAMES } from '../policy/builtin.js';
+import { BUILTIN_POLICY_NAMES } from '../policy/builtin-names.js';
 import { isModulePath } from '../policy/source.js';
 import { LIMIT } from '../shm/layout.generated.js';
 import { MAX_DOMAINS } from '../topology/ids.js';

@@ -4,7 +4,7 @@ import { EXIT, UserError } from '../cli/errors.js';
 import type { Domain } from '../domain/plan.js';
 import { threadUse } from '../observe/faults.js';
 import type { Logger } from '../observe/log.js';
-import { DEFAULT_POLICY } from '../policy/builtin.js';
+import { DEFAULT_POLICY } from '../policy/builtin-names.js';
 import { domainPlace } from '../shm/arena.js';
 import { DOMAIN, DOMAIN_STATE } from '../shm/layout.generated.js';
 import { commandGo, commandStop, commandSwap, createControl } from '../worker/control.js';

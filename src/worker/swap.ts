@@ -1,7 +1,7 @@
 /** Another policy for a running domain, without detaching. */
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { UserError } from '../cli/errors.js';
-import { importPolicy } from '../policy/load.js';
+import { importPolicy } from '../policy/import.js';
 import type { DomainLoop } from './domain-loop.js';
 import type { PolicyOrder, SwapAnswer, WorkerTask } from './messages.js';
 import { policyError, type StopReason } from './run.js';

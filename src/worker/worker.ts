@@ -1,7 +1,7 @@
 /** The life of one worker thread. */
 import type { NativeAddon, SessionId } from '../kernel/native-addon.js';
 import { native } from '../kernel/native.js';
-import { importPolicy } from '../policy/load.js';
+import { importPolicy } from '../policy/import.js';
 import type { PolicyDefinition } from '../policy/policy.js';
 import { openArena, touchPages } from '../shm/arena.js';
 import { WORKER_ARGS, WORKER_STATE } from '../shm/layout.generated.js';

@@ -9,7 +9,7 @@ import { parseConfigText } from '../../src/config/file.js';
 import { planFor } from '../../src/config/plan.js';
 import { EXPECTED, settingsSchema } from '../../src/config/schema.js';
 import { policySetting } from '../../src/config/policies.js';
-import { BUILTIN_POLICY_NAMES } from '../../src/policy/builtin.js';
+import { BUILTIN_POLICY_NAMES } from '../../src/policy/builtin-names.js';
 import { readTopology } from '../../src/topology/read.js';
 import { sysfsTree } from '../fixtures/sysfs/tree.js';
 

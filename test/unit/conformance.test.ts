@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { CONFORMANCE, type Report, runCheck } from '../../src/conformance/run.js';
-import { BUILTIN_POLICY_NAMES } from '../../src/policy/builtin.js';
+import { BUILTIN_POLICY_NAMES } from '../../src/policy/builtin-names.js';
 import { definePolicy, type PolicyContext, type PolicyDefinition } from '../../src/policy/policy.js';
 import type { Slot } from '../../src/shm/slot.js';
 

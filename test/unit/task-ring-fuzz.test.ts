@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { setUpSimMemory } from '../../src/kernel/sim-memory.js';
 import { SimTaskProducer } from '../../src/kernel/sim-rings.js';
-import { BUILTIN_POLICY_NAMES, builtinPolicy } from '../../src/policy/builtin.js';
+import { BUILTIN_POLICY_NAMES } from '../../src/policy/builtin-names.js';
+import { builtinPolicy } from '../../src/policy/builtin.js';
 import { type Arena, type DomainPlace, domainPlace } from '../../src/shm/arena.js';
 import { DecisionRing } from '../../src/shm/decision-ring.js';
 import { HeldTasks } from '../../src/shm/held-tasks.js';

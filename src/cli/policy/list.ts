@@ -2,7 +2,8 @@ import { Command } from 'commander';
 import { ask } from '../../control/client.js';
 import { defaultSocketPath } from '../../control/path.js';
 import type { DomainReport } from '../../control/protocol.js';
-import { BUILTIN_POLICY_NAMES, builtinPolicy } from '../../policy/builtin.js';
+import { BUILTIN_POLICY_NAMES } from '../../policy/builtin-names.js';
+import { builtinPolicy } from '../../policy/builtin.js';
 import { EXIT, UserError } from '../errors.js';
 
 /** listCommand prints the built-in policies, and what the domains of a running scheduler have. */
