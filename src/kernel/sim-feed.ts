@@ -7,6 +7,9 @@ import { SimDecisionConsumer, SimTaskProducer } from './sim-rings.js';
 
 const W = SLOT.word;
 const TICK_MASK = 2 ** 29 - 1;
+/** Every eighth wait is a new task's. */
+const RENEW_MASK = 7;
+const GENERATION_MASK = 0xffff;
 /** The high word of all times: past 2^32, as real ones are after four seconds. */
 const HIGH_WORD = 1234;
 const WOKE = TASK_FLAG.WAKEUP;
@@ -74,6 +77,10 @@ export class SimFeed {
     const at = this.at(slot);
     this.tickNs = (this.tickNs + 13_000) & TICK_MASK;
     words[at + W.enq]++;
+    // Tasks come and go: what is done for a new one in a slot must get hot as well.
+    if (((slot + words[at + W.enq]) & RENEW_MASK) === 0) {
+      words[at + W.generation] = (words[at + W.generation] + 1) & GENERATION_MASK;
+    }
     this.writeTime(at + W.vtimeNs, this.tickNs + ((slot * 7919) & 0xfffff));
     words[at + W.execSinceWakeNs] = (slot * 104729) & 0x3fffff;
     this.writeTime(at + W.enqueuedNs, this.tickNs);
