@@ -4,13 +4,13 @@ import type { Slot } from '../shm/slot.js';
 import type { TaskView } from '../shm/task-view.js';
 import { BOOST_MIN_US, BUDGET_STATE, Budgets } from './deadline/budgets.js';
 import { type DeadlineOptions, type LatencyClass, options } from './deadline/options.js';
+import { EarliestFirst } from './lib/earliest-first.js';
 import { Ewma } from './lib/ewma.js';
 import { fingerprint } from './lib/fingerprint.js';
 import { noFacts, readFacts, TaskRules } from './lib/task-rules.js';
 import { VTIME_STATE, VtimeClock } from './lib/vtime-clock.js';
 import { VtimeOrders } from './lib/vtime-orders.js';
-import { type Decisions, definePolicy, type DomainClock, type Policy, type PolicyContext } from './policy.js';
-import { SlotHeap } from './queues/slot-heap.js';
+import { definePolicy, type DomainClock, type PolicyContext } from './policy.js';
 import type { StateArrays } from './state.js';
 
 const CPU_ANY = LIMIT.CPU_ANY;
@@ -53,13 +53,10 @@ const STATE = {
  * the largest boost, so that a standing order, which can only delay, gives a boost by delaying less. Virtual deadlines
  * with a reservation that bounds them follow the constant bandwidth server (Abeni, Buttazzo, RTSS 1998).
  */
-class Deadline implements Policy {
+class Deadline extends EarliestFirst {
   private readonly tasks: TaskView;
-  private readonly decisions: Decisions;
   private readonly domainClock: DomainClock;
-  private readonly keyNs: Float64Array;
   private readonly state: StateArrays<typeof STATE>;
-  private readonly queue: SlotHeap;
   private readonly clock: VtimeClock;
   private readonly budgets: Budgets;
   private readonly bursts: Ewma;
@@ -76,15 +73,13 @@ class Deadline implements Policy {
   private readonly classSliceUs: Float64Array;
 
   constructor(context: PolicyContext<DeadlineOptions, typeof STATE>) {
+    super(context);
     const { options, sliceUs, domain, nrSlots, nrCpus, state } = context;
     const names = Object.keys(options.classes);
     const classes: readonly LatencyClass[] = Object.values(options.classes);
     this.tasks = context.tasks;
-    this.decisions = context.decisions;
     this.domainClock = context.clock;
-    this.keyNs = context.decisions.keyNs;
     this.state = state;
-    this.queue = new SlotHeap(nrSlots, this.keyNs);
     this.clock = new VtimeClock(state, domain, sliceUs);
     this.budgets = new Budgets(state, classes, domain, nrCpus, options.orderValidMs * 1e6);
     this.bursts = new Ewma(state.burstUs, BURST_SHARE);
@@ -144,19 +139,7 @@ class Deadline implements Policy {
     return boostUs;
   }
 
-  /** The kernel side's queue orders what is published, so order matters here only when not all of it can be. */
-  dispatch(room: number): void {
-    const { queue } = this;
-    const { size } = queue;
-    if (size <= room) {
-      for (let index = 0; index < size; index++) this.decide(queue.at(index));
-      queue.clear();
-    } else {
-      for (let left = room; left > 0; left--) this.decide(queue.pop());
-    }
-  }
-
-  private decide(slot: Slot): void {
+  protected decide(slot: Slot): void {
     const { tasks, state, sliceUs } = this;
     const index = (state.latencyClass[slot] | 0) - 1;
     const ask = tasks.askFlags(slot);

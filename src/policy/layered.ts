@@ -8,18 +8,11 @@ import { Layers, PLACE } from './layered/layers.js';
 import { type Layer, type LayeredOptions, options, readLayers } from './layered/options.js';
 import { RulesFile } from './layered/rules-file.js';
 import { TaskPaths } from './layered/task-paths.js';
+import { EarliestFirst } from './lib/earliest-first.js';
 import { noFacts, readFacts } from './lib/task-rules.js';
 import { VTIME_STATE, VtimeClock } from './lib/vtime-clock.js';
 import { VtimeOrders } from './lib/vtime-orders.js';
-import {
-  type Decisions,
-  definePolicy,
-  type DomainClock,
-  type DomainNeighbours,
-  type Policy,
-  type PolicyContext,
-} from './policy.js';
-import { SlotHeap } from './queues/slot-heap.js';
+import { definePolicy, type DomainClock, type DomainNeighbours, type PolicyContext } from './policy.js';
 import type { StateArrays } from './state.js';
 
 const CPU_ANY = LIMIT.CPU_ANY;
@@ -50,18 +43,15 @@ const STATE = {
  * queueing by virtual time: key = vtime + offset. An offset moves a task, but what it runs is charged all the same, so
  * one that never sleeps gains no more than its offset once.
  */
-class Layered implements Policy {
+class Layered extends EarliestFirst {
   /** There only when something is to be looked after. */
   readonly tick?: () => void;
   private readonly domain: number;
   private readonly tasks: TaskView;
   private readonly cpus: CpuView;
-  private readonly decisions: Decisions;
   private readonly domainClock: DomainClock;
   private readonly neighbours: DomainNeighbours;
-  private readonly keyNs: Float64Array;
   private readonly state: StateArrays<typeof STATE>;
-  private readonly queue: SlotHeap;
   private readonly clock: VtimeClock;
   private readonly orders: VtimeOrders;
   private readonly leavesOrders: boolean;
@@ -76,16 +66,14 @@ class Layered implements Policy {
   private nextCpu = 0;
 
   constructor(context: PolicyContext<LayeredOptions, typeof STATE>) {
+    super(context);
     const { options, sliceUs, domain, nrSlots, state } = context;
     this.domain = domain;
     this.tasks = context.tasks;
     this.cpus = context.cpus;
-    this.decisions = context.decisions;
     this.domainClock = context.clock;
     this.neighbours = context.neighbours;
-    this.keyNs = context.decisions.keyNs;
     this.state = state;
-    this.queue = new SlotHeap(nrSlots, this.keyNs);
     this.clock = new VtimeClock(state, domain, sliceUs);
     this.orders = new VtimeOrders(context.decisions, this.clock, nrSlots, sliceUs, options);
     this.leavesOrders = context.ask !== 'always';
@@ -192,19 +180,7 @@ class Layered implements Policy {
     clock.keyInto(slot, this.domainClock.clockNs(), layers.laterNs[layer], this.keyNs);
   }
 
-  /** The kernel side's queue orders what is published, so order matters here only when not all of it can be. */
-  dispatch(room: number): void {
-    const { queue } = this;
-    const { size } = queue;
-    if (size <= room) {
-      for (let index = 0; index < size; index++) this.decide(queue.at(index));
-      queue.clear();
-    } else {
-      for (let left = room; left > 0; left--) this.decide(queue.pop());
-    }
-  }
-
-  private decide(slot: Slot): void {
+  protected decide(slot: Slot): void {
     const { layers, tasks } = this;
     // Rules with fewer layers may have come since it was enqueued.
     const named = this.state.layer[slot] | 0;

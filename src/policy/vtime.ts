@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { DECISION_FLAG, LIMIT, ORDER_FLAG, TASK_FLAG } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 import type { TaskView } from '../shm/task-view.js';
-import { type Decisions, definePolicy, type Policy, type PolicyContext } from './policy.js';
-import { SlotHeap } from './queues/slot-heap.js';
+import { EarliestFirst } from './lib/earliest-first.js';
+import { definePolicy, type PolicyContext } from './policy.js';
 
 // Imported names are looked up at each use; these are constants to the compiler.
 const CPU_ANY = LIMIT.CPU_ANY;
@@ -55,11 +55,8 @@ type VtimeOptions = z.output<typeof options>;
  * It leaves a standing order saying the same for the task's next wake-ups, and renews it when it has run
  * out or half its time is over.
  */
-class Vtime implements Policy {
+class Vtime extends EarliestFirst {
   private readonly tasks: TaskView;
-  private readonly decisions: Decisions;
-  private readonly deadlineNs: Float64Array;
-  private readonly queue: SlotHeap;
   private readonly leavesOrders: boolean;
   private readonly sliceUs: number;
   private readonly sliceMinUs: number;
@@ -70,11 +67,9 @@ class Vtime implements Policy {
   private readonly orderValidMs: number;
 
   constructor(context: PolicyContext<VtimeOptions>) {
+    super(context);
     const { sliceUs, options } = context;
     this.tasks = context.tasks;
-    this.decisions = context.decisions;
-    this.deadlineNs = context.decisions.keyNs;
-    this.queue = new SlotHeap(context.nrSlots, this.deadlineNs);
     this.leavesOrders = context.ask !== 'always';
     this.sliceUs = sliceUs;
     this.sliceMinUs = Math.max(LIMIT.SLICE_MIN_US, Math.floor(sliceUs / options.sliceSpread));
@@ -87,23 +82,11 @@ class Vtime implements Policy {
   }
 
   enqueue(slot: Slot): void {
-    this.tasks.deadlineInto(slot, this.execCapNs, this.deadlineNs);
+    this.tasks.deadlineInto(slot, this.execCapNs, this.keyNs);
     this.queue.push(slot);
   }
 
-  /** The kernel side's queue orders what is published, so order matters here only when not all of it can be. */
-  dispatch(room: number): void {
-    const { queue } = this;
-    const { size } = queue;
-    if (size <= room) {
-      for (let index = 0; index < size; index++) this.decide(queue.at(index));
-      queue.clear();
-    } else {
-      for (let left = room; left > 0; left--) this.decide(queue.pop());
-    }
-  }
-
-  private decide(slot: Slot): void {
+  protected decide(slot: Slot): void {
     const { decisions, tasks } = this;
     const weight = tasks.weight(slot) | 0;
     const sliceUs = weight === WEIGHT_DEFAULT ? this.sliceUs : this.sliceOf(weight);

@@ -6,8 +6,7 @@ import type { PolicyOptions } from '../config/schema.js';
 import { harmless } from '../config/issues.js';
 import { DEFAULT_POLICY } from '../policy/builtin-names.js';
 import { builtinPolicy } from '../policy/builtin.js';
-import type { PolicyLoader } from '../policy/load.js';
-import { type LoadedPolicy } from '../policy/load.js';
+import type { LoadedPolicy, PolicyLoader } from '../policy/load.js';
 import { OptionsError, parseOptions } from '../policy/policy.js';
 
 /** ChosenPolicy is a policy with options that it accepts. */

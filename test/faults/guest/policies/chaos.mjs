@@ -117,7 +117,6 @@ export default {
   ...vtime,
   name: 'chaos',
   summary: 'publishes nonsense beside its decisions',
-  options: vtime.options,
   create(context) {
     if (context.nrSlots <= WARM_UP_SLOTS) return vtime.create(context);
     const { decisions } = context;

@@ -13,7 +13,6 @@ export default {
   ...vtime,
   name: 'dropping',
   summary: 'loses its memory now and then',
-  options: vtime.options,
   create(context) {
     const inner = vtime.create(context);
     if (context.nrSlots <= WARM_UP_SLOTS) return inner;

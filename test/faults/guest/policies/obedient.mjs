@@ -92,7 +92,6 @@ export default {
   ...vtime,
   name: 'obedient',
   summary: 'fails on demand',
-  options: vtime.options,
   // Warm-up goes on until nothing allocates any more, which the looking at files here always does.
   create: (context) => (context.nrSlots > WARM_UP_SLOTS ? new Obedient(context) : vtime.create(context)),
 };
