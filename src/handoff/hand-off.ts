@@ -7,6 +7,7 @@ import { type Arena, domainPlace, readU64, writeU64 } from '../shm/arena.js';
 import { type HeldTasks, NOTE } from '../shm/held-tasks.js';
 import { DECISION_FLAG, DOMAIN, SLOT, WAIT_MODE } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
+import { TaskView } from '../shm/task-view.js';
 import { Inbox, inboxBytes } from './inbox.js';
 
 /** So many tasks are handed to one domain in a batch at most; more wait for the next. */
@@ -24,6 +25,7 @@ export interface Requests {
 /** HandOff is one worker's way to the other domains. */
 export class HandOff {
   private readonly words: Uint32Array;
+  private readonly tasks: TaskView;
   private readonly inboxes: Inbox[] = [];
   /** Word index of each domain's block. */
   private readonly blocks: Uint32Array;
@@ -41,6 +43,7 @@ export class HandOff {
     memory: ArrayBufferLike = new ArrayBuffer(inboxBytes(arena.nrDomains)),
   ) {
     this.words = arena.words;
+    this.tasks = new TaskView(arena, held);
     this.slotsWord = arena.slotsWord;
     this.blocks = new Uint32Array(arena.nrDomains);
     for (let id = 0; id < arena.nrDomains; id++) {
@@ -59,7 +62,7 @@ export class HandOff {
       to >= counts.length ||
       to === this.domain ||
       !this.held.holds(slot) ||
-      !this.mayUse(slot, to)
+      !this.tasks.mayUse(slot, to)
     ) {
       return false;
     }
@@ -72,11 +75,6 @@ export class HandOff {
     // Nobody decides it meanwhile.
     this.held.notes[at] &= ~HELD;
     return true;
-  }
-
-  private mayUse(slot: Slot, domain: number): boolean {
-    const at = this.slotsWord + slot * SLOT.words + SLOT.word.allowedDomains;
-    return ((this.words[at + (domain >> 5)] >>> (domain & 31)) & 1) !== 0;
   }
 
   /**
@@ -112,13 +110,12 @@ export class HandOff {
   returned = 0;
 
   private fill(to: number, from: number, count: number): void {
-    const { words, held } = this;
+    const { words, tasks, held } = this;
     const inbox = this.inboxes[to];
     const clockNs = readU64(words, this.blocks[this.domain] + DOMAIN.word.clockNs);
     for (let index = 0; index < count; index++) {
-      const slot = this.pending[from + index];
-      const vtimeNs = readU64(words, this.slotsWord + slot * SLOT.words + SLOT.word.vtimeNs);
-      const lagNs = Math.max(-LAG_MAX_NS, Math.min(LAG_MAX_NS, vtimeNs - clockNs));
+      const slot = this.pending[from + index] as Slot;
+      const lagNs = Math.max(-LAG_MAX_NS, Math.min(LAG_MAX_NS, tasks.vtimeNs(slot) - clockNs));
       inbox.put(slot, held.notes[slot << 1] | 0, held.notes[(slot << 1) | 1] & STAMP_MASK, lagNs);
     }
   }
