@@ -53,8 +53,8 @@ export class DecisionSink implements Decisions {
   private readonly makesOrders: boolean;
   /** Entries of this batch that are no decisions. */
   private requests = 0;
-  /** The slot the policy left an order for itself last. */
-  private ordered = -1;
+  /** By slot: 1 where the policy left an order itself, until it decides the task. */
+  private readonly ordered: Uint8Array;
   /** [slot]: its default deadline, while an order is made. */
   private readonly deadlineNs: Float64Array;
 
@@ -70,7 +70,9 @@ export class DecisionSink implements Decisions {
     this.leavesOrders = parts.standing !== 'none';
     this.makesOrders = parts.standing === 'auto';
     this.keyNs = new Float64Array(parts.held.nrSlots).fill(0);
-    this.deadlineNs = new Float64Array(this.makesOrders ? parts.held.nrSlots : 0).fill(0);
+    const nrOrders = this.makesOrders ? parts.held.nrSlots : 0;
+    this.ordered = new Uint8Array(nrOrders).fill(0);
+    this.deadlineNs = new Float64Array(nrOrders).fill(0);
   }
 
   /** open allows decisions up to the ring's room, and returns that room. */
@@ -108,7 +110,7 @@ export class DecisionSink implements Decisions {
     flags: number,
   ): boolean {
     if (!this.leavesOrders || !this.held.holds(slot)) return false;
-    this.ordered = slot;
+    if (this.makesOrders) this.ordered[slot] = 1;
     this.orders.leave(slot, wakes, validMs, lagUs, offsetUs, execCapUs, sliceUs, cpu, flags);
     return true;
   }
@@ -134,9 +136,10 @@ export class DecisionSink implements Decisions {
 
   /** The decision's slice, CPU and preemption for the next wake-ups, as far behind the default deadline as its key is. */
   private makeOrder(slot: Slot, sliceUs: number, cpu: number, flags: number): void {
-    const { held, orders, deadlineNs, execCapUs } = this;
-    if (!held.holds(slot) || this.ordered === slot) {
-      this.ordered = -1;
+    const { held, orders, ordered, deadlineNs, execCapUs } = this;
+    if (!held.holds(slot)) return;
+    if (ordered[slot] !== 0) {
+      ordered[slot] = 0;
       return;
     }
     if ((held.flags(slot) & ORDER_ENDED) === 0 && orders.stands(slot, sliceUs)) return;

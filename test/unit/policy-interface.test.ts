@@ -358,6 +358,29 @@ describe('standing orders', () => {
     expect(used / asked).toBeGreaterThan(1.9);
     expect(used / asked).toBeLessThanOrEqual(2);
   });
+
+  it('stay the policy’s own when it leaves several before it decides any', () => {
+    const policy = policyWith(({ decisions }) => {
+      const held: Slot[] = [];
+      return {
+        enqueue: (slot) => void held.push(slot),
+        dispatch() {
+          if (held.length < 2) return;
+          const batch = held.splice(0);
+          for (const slot of batch) decisions.standing(slot, 2, 1000, 0, 0, 0, 777, LIMIT.CPU_ANY, 0);
+          for (const slot of batch) decisions.publish(slot, 777, LIMIT.CPU_ANY, 0);
+        },
+      };
+    });
+    const { kernel } = loopsWith(policy);
+    for (let count = 0; count < 8; count++) kernel.spawn({ runNs: 0.1 * MS, sleepNs: MS });
+    kernel.run(SECOND);
+    const { standing: used, asked } = kernel.domains[0].counters();
+    expect(asked).toBeGreaterThan(100);
+    // One made from a decision would be good for many more wake-ups.
+    expect(used / asked).toBeGreaterThan(1.5);
+    expect(used / asked).toBeLessThanOrEqual(2);
+  });
 });
 
 describe('DomainLoop.replace', () => {
