@@ -116,6 +116,8 @@ __u8 cpu_planned[NL_MAX_CPUS];
 __u8 cpu_offline[NL_MAX_CPUS];
 __u8 cpu_evicts[NL_MAX_CPUS]; /* a policy has what runs there stopped */
 __u64 cpu_taken_ns[NL_MAX_CPUS]; /* since when a higher scheduling class has it, 0: it is ours */
+__u8 cpu_ours[NL_MAX_CPUS]; /* runs a task of ours */
+__u64 cpu_stuck_ns[NL_MAX_CPUS]; /* 1 + when its last task of ours began, if it has tasks it does not run */
 __u8 cpu_blocked[NL_MAX_CPUS]; /* offline or taken for longer than stall_ms, as the watch last saw it */
 
 __u32 nr_cpus, nr_domains, nr_slots;

@@ -19,6 +19,7 @@ extern bool scx_bpf_consume(u64 dsq_id) __ksym __weak;
 #define DSQ_LOCAL ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL)
 #define ENQ_WAKEUP ENUM(scx_enq_flags, SCX_ENQ_WAKEUP)
 #define ENQ_LAST ENUM(scx_enq_flags, SCX_ENQ_LAST)
+#define DSQ_LOCAL_ON(cpu) (ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | (cpu))
 #define KICK_IDLE ENUM(scx_kick_flags, SCX_KICK_IDLE)
 #define KICK_PREEMPT ENUM(scx_kick_flags, SCX_KICK_PREEMPT)
 
@@ -70,6 +71,15 @@ static __always_inline bool dsq_move_vtime(struct bpf_iter_scx_dsq *it, struct t
 	}
 	scx_bpf_dispatch_from_dsq_set_vtime(it, vtime);
 	return scx_bpf_dispatch_vtime_from_dsq(it, p, dsq_id, 0);
+}
+
+/* From 7.1 on; enqueues what waits in a queue again. False where the kernel cannot. */
+static __always_inline bool dsq_reenqueue(u64 dsq_id)
+{
+	if (!bpf_ksym_exists(scx_bpf_dsq_reenq))
+		return false;
+	scx_bpf_dsq_reenq(dsq_id, 0);
+	return true;
 }
 
 static __always_inline void set_slice(struct task_struct *p, u64 slice_ns)

@@ -95,6 +95,26 @@ static __always_inline void watch_worker(u32 d, struct domain_state *ds, struct 
 	}
 }
 
+/*
+ * cpu_release() is for a CPU that ran a task of ours when a higher class took it. One that was idle, and given a task
+ * in that very moment, keeps it in its own queue: where it has tasks at two looks and begins to run none, they are
+ * enqueued again. Before 7.1 the kernel has no way to.
+ */
+static __always_inline void watch_local(u32 cpu, u32 c)
+{
+	struct nl_cpu __arena *state = cpu_state(cpu);
+	u64 began = state->since_ns + 1;
+
+	if (READ_ONCE(cpu_ours[c]) || state->idle || cpu_offline[c] || scx_bpf_dsq_nr_queued(DSQ_LOCAL_ON(cpu)) <= 0) {
+		cpu_stuck_ns[c] = 0;
+	} else if (cpu_stuck_ns[c] != began) {
+		cpu_stuck_ns[c] = began;
+	} else {
+		dsq_reenqueue(DSQ_LOCAL_ON(cpu));
+		cpu_stuck_ns[c] = 0;
+	}
+}
+
 /* CPUs that cannot run what is queued for them, and whether something is. */
 static __always_inline bool watch_cpus(struct domain_state *ds, u64 t)
 {
@@ -105,6 +125,7 @@ static __always_inline bool watch_cpus(struct domain_state *ds, u64 t)
 		u32 c = cpu & (NL_MAX_CPUS - 1);
 		u64 taken = READ_ONCE(cpu_taken_ns[c]);
 
+		watch_local(cpu, c);
 		cpu_blocked[c] = cpu_offline[c] || (taken && after(t, taken + stall_ns));
 		if (cpu_blocked[c]) {
 			blocked++;

@@ -21,6 +21,7 @@ const PAUSES = [
   'main thread blocked for 2 s',
   'process stopped for 3 s',
   "SCHED_FIFO hog on a worker's CPU for 3 s",
+  'SCHED_FIFO bursts of 0.2 s',
 ];
 
 describe('no task waits longer than the stall limit allows, none is lost, and the scheduler stays', () => {

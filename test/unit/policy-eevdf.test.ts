@@ -40,6 +40,26 @@ describe('eevdf', () => {
     },
   );
 
+  it.each([1, 2])(
+    'does so when some are far lighter, whom others may pass before their deadlines, on %i CPUs',
+    (nrCpus) => {
+      const weights = [305, 100, 100, 34, 11, 5];
+      const cpus = Array.from({ length: nrCpus }, (_, cpu) => cpu);
+      const { kernel } = loopsWith('eevdf', { domains: [cpus] });
+      const tasks = weights.flatMap((weight) =>
+        cpus.map(() => ({ weight, task: kernel.spawn({ runNs: Infinity, weight }) })),
+      );
+      // Two turns of the lightest task's are 10 % of what it gets in so short a time.
+      kernel.run(30 * SECOND);
+      const total = weights.reduce((a, b) => a + b);
+      for (const { weight, task } of tasks) {
+        const share = task.cpuNs / (30 * SECOND) / (weight / total);
+        expect(share, `weight ${weight}`).toBeGreaterThan(0.95);
+        expect(share, `weight ${weight}`).toBeLessThan(1.05);
+      }
+    },
+  );
+
   it('never lets a hog fall behind its share by more than three requests, nor get ahead', () => {
     const weights = [50, 100, 200, 400];
     const { kernel } = loopsWith('eevdf');

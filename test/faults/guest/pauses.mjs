@@ -1,11 +1,13 @@
 // What stops a worker, the main thread or the whole process for a while and ends by itself; and the process's death.
 import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runProgram, schedExt } from '../../sandbox/guest/scheduler.mjs';
 import { ASK_ALL, faultsUnder, guestModule, order, policyFile, tellKernelLog } from './faults.mjs';
 
 const args = ['--domains', 'node', '--policy', policyFile('obedient')];
 const RT_HOG_S = 3;
+const RT_BURSTS = 20;
 
 const pauses = {
   none: () => sleep(2000),
@@ -34,12 +36,18 @@ const pauses = {
     await sleep(3000);
     child.kill('SIGCONT');
   },
-  "SCHED_FIFO hog on a worker's CPU for 3 s": async ({ scheduler }) => {
-    const cpu = scheduler.log('plan').domains[0].workerCpu;
-    const hog = ['taskset', '-c', cpu, 'chrt', '-f', '50', 'sh', '-c', 'while :; do :; done'];
-    await runProgram(['timeout', '-s', 'KILL', RT_HOG_S, ...hog].map(String));
+  "SCHED_FIFO hog on a worker's CPU for 3 s": ({ scheduler }) =>
+    hog(scheduler.log('plan').domains[0].workerCpu, RT_HOG_S),
+  // Often enough that one takes a CPU that idles, in the moment in which a task is sent there.
+  'SCHED_FIFO bursts of 0.2 s': async () => {
+    for (let burst = 0; burst < RT_BURSTS; burst++) await hog(burst % cpus().length, 0.2);
   },
 };
+
+function hog(cpu, seconds) {
+  const command = ['taskset', '-c', cpu, 'chrt', '-f', '50', 'sh', '-c', 'while :; do :; done'];
+  return runProgram(['timeout', '-s', 'KILL', seconds, ...command].map(String));
+}
 
 async function killed(experiment) {
   const isDisabled = () => schedExt('state') === 'disabled';
