@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "dispatch.h"
 #include "events.h"
+#include "extend.h"
 #include "order.h"
 #include "rescue.h"
 #include "rings.h"
@@ -157,6 +158,7 @@ void BPF_PROG(nodeland_runnable, struct task_struct *p, u64 enq_flags)
 	if (!(enq_flags & ENQ_WAKEUP))
 		return;
 	tc->exec_since_wake = 0;
+	tc->extended = 0;
 	tc->slice_used = tc->slice;
 	tc->slept = tc->stopped ? t - tc->stopped : 0;
 	tc->woken = t;
@@ -254,6 +256,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	next_enq(tc);
 	yielded = tc->yielded;
 	tc->yielded = 0;
+	tc->extended = 0;
 	if (target_is_new(tc)) {
 		u32 to = target_take(p, d);
 
@@ -397,10 +400,11 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 	struct domain_state *ds = domain_state(d);
 	struct nl_domain __arena *dom = domain_of(ds);
 	struct task *tc;
+	bool fresh;
 
 	use_arena();
 	count(d, NL_CNT_DISPATCHES);
-	drain_decisions(d);
+	fresh = drain_decisions(d);
 	if (READ_ONCE(ds->rescue_due))
 		rescue(d);
 	if (READ_ONCE(nr_dead) && inherit())
@@ -429,6 +433,10 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 			return;
 		}
 	}
+	if (prev && extension_granted(prev, tc, d, cpu, fresh)) {
+		set_slice(prev, extension_ns);
+		return;
+	}
 	if (take_earliest(d, cpu) || take_stranded(ds))
 		return;
 	if (prev && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */) && tc && !tc->worker) {
@@ -439,6 +447,9 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 			count(d, NL_CNT_REFILL);
 		}
 		set_slice(prev, next);
+		/* Nobody waited: a yield has been heard, and the next one to wait may be kept waiting. */
+		tc->yielded = 0;
+		tc->extended = 0;
 		return;
 	}
 	if (nr_domains > 1)
@@ -544,6 +555,7 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 		}
 	}
 	task_charge(tc, t);
+	extension_stopped(tc, scx_bpf_task_cpu(p));
 	if (cpu_evicts[scx_bpf_task_cpu(p) & (NL_MAX_CPUS - 1)]) {
 		cpu_evicts[scx_bpf_task_cpu(p) & (NL_MAX_CPUS - 1)] = 0;
 		tc->slice_used = tc->slice;
@@ -815,6 +827,9 @@ s32 BPF_PROG(nodeland_init)
 			return err;
 	}
 	err = scx_bpf_create_dsq(DSQ_EMPTY, -1);
+	if (err)
+		return err;
+	err = extensions_init();
 	if (err)
 		return err;
 	online = scx_bpf_get_online_cpumask();
