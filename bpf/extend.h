@@ -9,7 +9,8 @@
  *   2. dispatch() finds it set when something else would take the CPU: the task goes on for extension_ns, and a timer
  * of that CPU is set. Kicks meanwhile change nothing while the byte is set.
  *   3. The timer ends it. Then, or when the byte is clear, whatever waits takes the CPU.
- *   4. Not again before the task has waited in a queue, or its slice ended with nobody waiting.
+ *   4. A worker that takes the CPU does not wait. The task then is the first to go on with its slice after it.
+ *   5. Not again before the task has waited in a queue, or its slice ended with nobody waiting.
  * Should the timer fail, the extension ends as a slice of that length: at the tick after it.
  */
 #ifndef NODELAND_EXTEND_H
@@ -98,19 +99,25 @@ __noinline int extension_begin(u32 cpu)
 	return 0;
 }
 
+/* in_critical_section: whether prev is still runnable and has asked. In dispatch() only, where it is the current task.
+ */
+static __always_inline bool in_critical_section(struct task_struct *prev, struct task *tc)
+{
+	return tc && !tc->worker && !tc->yielded && prev->scx.flags & 1 /* SCX_TASK_QUEUED */ &&
+	       !(prev->flags & (PF_KTHREAD | PF_EXITING)) && bpf_get_current_task_btf() == prev && requests_extension();
+}
+
 /*
  * extension_granted: whether prev, which lost its CPU, goes on with a slice of extension_ns because of its critical
- * section. In dispatch() only, where prev is still the current task. `fresh`: decisions were applied that no queue
- * shows yet.
+ * section. `fresh`: decisions were applied that no queue shows yet.
  */
 static __always_inline bool extension_granted(struct task_struct *prev, struct task *tc, u32 d, s32 cpu, bool fresh)
 {
-	if (!extension_ns || !tc || tc->worker || tc->yielded || !(prev->scx.flags & 1 /* SCX_TASK_QUEUED */) ||
-	    (tc->extended && !cpu_extends[(u32)cpu & (NL_MAX_CPUS - 1)]))
+	if (!extension_ns || !tc || (tc->extended && !cpu_extends[(u32)cpu & (NL_MAX_CPUS - 1)]))
 		return false;
 	if (!fresh && !scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) && !scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)))
 		return false;
-	if (prev->flags & (PF_KTHREAD | PF_EXITING) || bpf_get_current_task_btf() != prev || !requests_extension())
+	if (!in_critical_section(prev, tc))
 		return false;
 	if (!tc->extended) {
 		tc->extended = 1;
@@ -118,6 +125,13 @@ static __always_inline bool extension_granted(struct task_struct *prev, struct t
 		count(d, NL_CNT_EXTENDED);
 	}
 	return true;
+}
+
+/* extension_owed: the worker takes prev's CPU at once. */
+static __always_inline void extension_owed(struct task_struct *prev, struct task *tc)
+{
+	if (extension_ns && in_critical_section(prev, tc))
+		tc->goes_first = 1;
 }
 
 /* extension_stopped: the task of the extension leaves the CPU. */

@@ -239,7 +239,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	struct task *tc = task_of(p);
 	u64 t = now_ns(), key, clock = dom->clock_ns;
 	struct order o;
-	bool wakeup = enq_flags & ENQ_WAKEUP, yielded;
+	bool wakeup = enq_flags & ENQ_WAKEUP, yielded, first;
 
 	use_arena();
 	if (!tc) {
@@ -257,6 +257,8 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	yielded = tc->yielded;
 	tc->yielded = 0;
 	tc->extended = 0;
+	first = tc->goes_first;
+	tc->goes_first = 0;
 	if (target_is_new(tc)) {
 		u32 to = target_take(p, d);
 
@@ -336,7 +338,9 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 
 		count(d, NL_CNT_RESUMED);
 		key = tc->keeps_key ? tc->key : kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
-		queue_domain(p, tc, d, key, rest);
+		queue_domain(p, tc, d, first ? clock - NSEC_PER_SEC : key, rest);
+		/* It waits before all others, and runs under its own deadline. */
+		tc->key = key;
 		kick_idle(ds, p, cpu);
 		return;
 	}
@@ -430,6 +434,8 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 		if (runs || dsq_move_to_local(DSQ_WORKER(d))) {
 			ds->worker_due = 0;
 			dom->wake_request = 0;
+			if (!runs && prev)
+				extension_owed(prev, tc);
 			return;
 		}
 	}
