@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { program, underNodeland } from '../src/supervisor/load.js';
 
-const SECONDS = 2;
+const SECONDS = 1;
 const HOLD_US = 100;
 const WORK_US = 500;
 const THREADS_PER_CPU = 3;

@@ -99,12 +99,17 @@ __noinline int extension_begin(u32 cpu)
 	return 0;
 }
 
-/* in_critical_section: whether prev is still runnable and has asked. In dispatch() only, where it is the current task.
- */
-static __always_inline bool in_critical_section(struct task_struct *prev, struct task *tc)
+/* may_ask: whether prev still wants its CPU, and might be in a critical section. */
+static __always_inline bool may_ask(struct task_struct *prev, struct task *tc)
 {
-	return tc && !tc->worker && !tc->yielded && prev->scx.flags & 1 /* SCX_TASK_QUEUED */ &&
-	       !(prev->flags & (PF_KTHREAD | PF_EXITING)) && bpf_get_current_task_btf() == prev && requests_extension();
+	return extension_ns && tc && !tc->worker && !tc->yielded && prev->scx.flags & 1 /* SCX_TASK_QUEUED */ &&
+	       !(prev->flags & (PF_KTHREAD | PF_EXITING));
+}
+
+/* asks: whether it is. In dispatch() only, where prev is the current task. */
+static __always_inline bool asks(struct task_struct *prev)
+{
+	return bpf_get_current_task_btf() == prev && requests_extension();
 }
 
 /*
@@ -113,11 +118,11 @@ static __always_inline bool in_critical_section(struct task_struct *prev, struct
  */
 static __always_inline bool extension_granted(struct task_struct *prev, struct task *tc, u32 d, s32 cpu, bool fresh)
 {
-	if (!extension_ns || !tc || (tc->extended && !cpu_extends[(u32)cpu & (NL_MAX_CPUS - 1)]))
+	if (!may_ask(prev, tc) || (tc->extended && !cpu_extends[(u32)cpu & (NL_MAX_CPUS - 1)]))
 		return false;
 	if (!fresh && !scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) && !scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)))
 		return false;
-	if (!in_critical_section(prev, tc))
+	if (!asks(prev))
 		return false;
 	if (!tc->extended) {
 		tc->extended = 1;
@@ -130,7 +135,7 @@ static __always_inline bool extension_granted(struct task_struct *prev, struct t
 /* extension_owed: the worker takes prev's CPU at once. */
 static __always_inline void extension_owed(struct task_struct *prev, struct task *tc)
 {
-	if (extension_ns && in_critical_section(prev, tc))
+	if (may_ask(prev, tc) && asks(prev))
 		tc->goes_first = 1;
 }
 

@@ -4,24 +4,34 @@ import { extend, runProgram, Scheduler, tell } from './scheduler.mjs';
 
 const [holder] = process.argv.slice(2);
 const LAST_CPU = '3';
-const SECONDS = '3';
+const SECONDS = '2';
 
-const onLast = (kind) => runProgram(['taskset', '-c', LAST_CPU, holder, kind, SECONDS]);
-const anywhere = (kind) => runProgram([holder, kind, SECONDS]);
+const start = {
+  pair: (other) =>
+    ['plain', other].map((kind) => runProgram(['taskset', '-c', LAST_CPU, holder, kind, SECONDS])),
+  crowd: () => Array.from({ length: 8 }, () => runProgram([holder, 'greedy', SECONDS])),
+};
 
-async function under(name, args, start) {
+async function under(name, args, ...loads) {
   const scheduler = new Scheduler(['--domains', 'one', ...args]);
-  let tasks = [];
-  if (await scheduler.attached()) tasks = await Promise.all(start());
+  const tasks = [];
+  if (await scheduler.attached()) {
+    for (const load of loads) {
+      const ended = await Promise.all(load());
+      tasks.push(ended.map(({ stdout }) => JSON.parse(stdout)));
+    }
+  }
   await scheduler.stop('SIGTERM');
-  tell(name, { ...scheduler.record(), tasks: tasks.map(({ stdout }) => JSON.parse(stdout)) });
+  tell(name, { ...scheduler.record(), tasks });
 }
 
-extend(5);
-const pair = (other) => () => [onLast('plain'), onLast(other)];
-await under('nobody asks', ['--extension-us', '2000'], pair('plain'));
-await under('one asks', ['--extension-us', '2000'], pair('greedy'));
-await under('switched off', ['--extension-us', '0'], pair('greedy'));
-await under('all ask', ['--extension-us', '10000'], () =>
-  Array.from({ length: 8 }, () => anywhere('greedy')),
+extend(10);
+const { pair, crowd } = start;
+await under(
+  'switched on',
+  ['--extension-us', '2000'],
+  () => pair('plain'),
+  () => pair('greedy'),
+  crowd,
 );
+await under('switched off', ['--extension-us', '0'], () => pair('greedy'));
