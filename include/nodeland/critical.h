@@ -54,9 +54,9 @@ static inline volatile unsigned char *nl_critical_bytes(void) {
   if (!__rseq_size)
     return 0;
 #ifdef __x86_64__
-  __asm__("mov %%fs:0, %0" : "=r"(thread));
+  __asm__ volatile("mov %%fs:0, %0" : "=r"(thread));
 #else
-  __asm__("mrs %0, tpidr_el0" : "=r"(thread));
+  __asm__ volatile("mrs %0, tpidr_el0" : "=r"(thread));
 #endif
   return (volatile unsigned char *)(thread + __rseq_offset + NL_RSEQ_SLICE_CTRL_OFF);
 }
