@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { isNativeError } from '../src/kernel/native-addon.js';
+import { criticalBenchCommand } from './critical.js';
 import { handOffCommand } from './hand-off.js';
 import { sandboxBenchCommand } from './sandbox.js';
 import { sharingBenchCommand } from './sharing.js';
@@ -12,7 +13,8 @@ const program = new Command('bench')
   .addCommand(transportCommand())
   .addCommand(handOffCommand())
   .addCommand(sandboxBenchCommand())
-  .addCommand(sharingBenchCommand());
+  .addCommand(sharingBenchCommand())
+  .addCommand(criticalBenchCommand());
 // commander starts this one itself, with the arguments that follow.
 program.command('loop', 'nanoseconds per decision in the worker, on synthetic tasks', {
   executableFile: 'loop.js',

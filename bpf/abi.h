@@ -101,6 +101,7 @@ enum nl_counter {
 	NL_CNT_FOREIGN, /* decided by a domain on none of whose CPUs the task may run: queued where it was asked */
 	/* events */
 	NL_CNT_PREEMPTIONS, /* CPUs kicked to run an earlier deadline */
+	NL_CNT_EXTENDED, /* tasks that lost their CPU in a critical section and were given a little longer */
 	NL_CNT_WORKER_RUNS, /* times the worker got its CPU */
 	NL_CNT_WORKER_KICKS, /* times a parked worker's CPU was kicked */
 	NL_CNT_FALLBACK_ENTER,
@@ -369,7 +370,7 @@ struct nl_setup_args {
 	__u32 ask_always;
 	__u32 fast_path;
 	__u32 steal_us; /* a CPU about to idle takes tasks of other domains that have waited longer than this */
-	__u32 reserved;
+	__u32 extension_us; /* how long a critical section may delay its preemption, 0: not at all */
 };
 
 struct nl_domain_args {

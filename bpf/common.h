@@ -130,6 +130,7 @@ __u64 heartbeat_limit_ns = 65 * NSEC_PER_SEC;
 __u32 ask_always;
 __u32 fast_path = 1;
 __u64 steal_ns;
+__u64 extension_ns; /* 0: slices are not extended */
 __u32 slots_high; /* slots below this have been used */
 __u32 attached;
 __u32 nr_displaced; /* workers that wait on a CPU of another domain */

@@ -150,6 +150,7 @@ out:
 	return 0;
 }
 
+/* Whether there were any. */
 __noinline int drain_decisions(u32 d)
 {
 	struct domain_state *ds = domain_state(d);
@@ -171,7 +172,7 @@ __noinline int drain_decisions(u32 d)
 		if (decision_ring_empty(dom) || !scx_bpf_dispatch_nr_slots())
 			break;
 	}
-	return 0;
+	return 1;
 }
 
 /* The order of the first task of a queue; ~0 when it is empty. */

@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "dispatch.h"
 #include "events.h"
+#include "extend.h"
 #include "order.h"
 #include "rescue.h"
 #include "rings.h"
@@ -157,6 +158,7 @@ void BPF_PROG(nodeland_runnable, struct task_struct *p, u64 enq_flags)
 	if (!(enq_flags & ENQ_WAKEUP))
 		return;
 	tc->exec_since_wake = 0;
+	tc->extended = 0;
 	tc->slice_used = tc->slice;
 	tc->slept = tc->stopped ? t - tc->stopped : 0;
 	tc->woken = t;
@@ -237,7 +239,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	struct task *tc = task_of(p);
 	u64 t = now_ns(), key, clock = dom->clock_ns;
 	struct order o;
-	bool wakeup = enq_flags & ENQ_WAKEUP, yielded;
+	bool wakeup = enq_flags & ENQ_WAKEUP, yielded, first;
 
 	use_arena();
 	if (!tc) {
@@ -254,6 +256,9 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	next_enq(tc);
 	yielded = tc->yielded;
 	tc->yielded = 0;
+	tc->extended = 0;
+	first = tc->goes_first;
+	tc->goes_first = 0;
 	if (target_is_new(tc)) {
 		u32 to = target_take(p, d);
 
@@ -333,7 +338,9 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 
 		count(d, NL_CNT_RESUMED);
 		key = tc->keeps_key ? tc->key : kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
-		queue_domain(p, tc, d, key, rest);
+		queue_domain(p, tc, d, first ? clock - NSEC_PER_SEC : key, rest);
+		/* It waits before all others, and runs under its own deadline. */
+		tc->key = key;
 		kick_idle(ds, p, cpu);
 		return;
 	}
@@ -397,10 +404,11 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 	struct domain_state *ds = domain_state(d);
 	struct nl_domain __arena *dom = domain_of(ds);
 	struct task *tc;
+	bool fresh;
 
 	use_arena();
 	count(d, NL_CNT_DISPATCHES);
-	drain_decisions(d);
+	fresh = drain_decisions(d);
 	if (READ_ONCE(ds->rescue_due))
 		rescue(d);
 	if (READ_ONCE(nr_dead) && inherit())
@@ -426,8 +434,14 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 		if (runs || dsq_move_to_local(DSQ_WORKER(d))) {
 			ds->worker_due = 0;
 			dom->wake_request = 0;
+			if (!runs && prev)
+				extension_owed(prev, tc);
 			return;
 		}
+	}
+	if (prev && extension_granted(prev, tc, d, cpu, fresh)) {
+		set_slice(prev, extension_ns);
+		return;
 	}
 	if (take_earliest(d, cpu) || take_stranded(ds))
 		return;
@@ -439,6 +453,9 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 			count(d, NL_CNT_REFILL);
 		}
 		set_slice(prev, next);
+		/* Nobody waited: a yield has been heard, and the next one to wait may be kept waiting. */
+		tc->yielded = 0;
+		tc->extended = 0;
 		return;
 	}
 	if (nr_domains > 1)
@@ -546,6 +563,7 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 		}
 	}
 	task_charge(tc, t);
+	extension_stopped(tc, scx_bpf_task_cpu(p));
 	if (cpu_evicts[scx_bpf_task_cpu(p) & (NL_MAX_CPUS - 1)]) {
 		cpu_evicts[scx_bpf_task_cpu(p) & (NL_MAX_CPUS - 1)] = 0;
 		tc->slice_used = tc->slice;
@@ -817,6 +835,9 @@ s32 BPF_PROG(nodeland_init)
 			return err;
 	}
 	err = scx_bpf_create_dsq(DSQ_EMPTY, -1);
+	if (err)
+		return err;
+	err = extensions_init();
 	if (err)
 		return err;
 	online = scx_bpf_get_online_cpumask();

@@ -104,6 +104,7 @@ int nl_setup(struct nl_setup_args *args)
 	ask_always = args->ask_always;
 	fast_path = args->fast_path;
 	steal_ns = args->steal_us * NSEC_PER_USEC;
+	extension_ns = args->extension_us * NSEC_PER_USEC;
 	own_tgid = bpf_get_current_pid_tgid() >> 32;
 	epoch_ns = bpf_ktime_get_ns();
 

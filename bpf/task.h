@@ -31,6 +31,8 @@ struct task {
 	u8 decided_once;
 	u8 yielded;
 	u8 sync_wake;
+	u8 goes_first; /* the worker took its CPU in a critical section */
+	u8 extended; /* it had an extension since it last waited */
 	u8 keeps_key;
 	u8 runs_out;
 	u8 ran_domain; /* domain + 1 in which it ran last, 0: it has not run */

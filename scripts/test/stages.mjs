@@ -19,7 +19,7 @@ const check = (exitCode) => (exitCode === 0 ? passedOnce : failedOnce);
 export const clangFormat = 'clang-format-19';
 /** The C and C++ sources of the project. */
 export const listNativeSources = () =>
-  ['bpf', 'native', 'bench', 'test'].flatMap((folder) =>
+  ['bpf', 'native', 'include', 'bench', 'test'].flatMap((folder) =>
     listFiles(folder, '.c', '.cc', '.h', '.hh', '.cpp', '.hpp'),
   );
 

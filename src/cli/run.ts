@@ -17,6 +17,7 @@ const SETTING_OPTIONS: Readonly<Record<string, { readonly key: SettingKey; reado
   stallMs: { key: 'stallMs', option: '--stall-ms' },
   slots: { key: 'slots', option: '--slots' },
   stealUs: { key: 'stealUs', option: '--steal-us' },
+  extensionUs: { key: 'extensionUs', option: '--extension-us' },
   balanceMs: { key: 'balanceMs', option: '--balance-ms' },
   balance: { key: 'balanceMs', option: '--no-balance' },
   duration: { key: 'durationS', option: '--duration' },
@@ -49,6 +50,7 @@ export function runCommand(): Command {
       'tasks that workers can know at one time, 256 to 65536; others are scheduled in the kernel (16384)',
     )
     .option('--steal-us <n>', 'an idle CPU takes tasks of other domains that waited longer, 0 to 1000000 (0)')
+    .option('--extension-us <n>', 'how long a critical section may delay its preemption, 0 to 10000 (200)')
     .option('--balance-ms <n>', 'how often load is balanced between domains, 500 to 2000; 0 is never (1000)')
     .option('--no-balance', 'the same as --balance-ms 0')
     .option('--duration <seconds>', 'stop after this time')

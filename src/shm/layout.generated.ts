@@ -5,7 +5,7 @@
  * (`word`; the high half of a 64-bit field is one further). Per enum: its values, and its names in order.
  */
 
-export const LAYOUT_HASH = 'f31daabbea7af974';
+export const LAYOUT_HASH = '3205e839d93a9bf4';
 
 /** enum nl_counter */
 export const COUNTER = {
@@ -36,15 +36,16 @@ export const COUNTER = {
   KEY_CLAMPED: 24,
   FOREIGN: 25,
   PREEMPTIONS: 26,
-  WORKER_RUNS: 27,
-  WORKER_KICKS: 28,
-  FALLBACK_ENTER: 29,
-  FALLBACK_LEAVE: 30,
-  FALLBACK_US: 31,
-  DISPATCHES: 32,
-  EVENTS: 33,
-  EVENTS_LOST: 34,
-  NR_COUNTERS: 35,
+  EXTENDED: 27,
+  WORKER_RUNS: 28,
+  WORKER_KICKS: 29,
+  FALLBACK_ENTER: 30,
+  FALLBACK_LEAVE: 31,
+  FALLBACK_US: 32,
+  DISPATCHES: 33,
+  EVENTS: 34,
+  EVENTS_LOST: 35,
+  NR_COUNTERS: 36,
 } as const;
 
 /** The names of enum nl_counter, by value. */
@@ -76,6 +77,7 @@ export const COUNTER_NAMES = [
   'key_clamped',
   'foreign',
   'preemptions',
+  'extended',
   'worker_runs',
   'worker_kicks',
   'fallback_enter',
@@ -242,8 +244,8 @@ export const WORKER_STATE_NAMES = ['absent', 'ready', 'busy', 'stopping'] as con
 
 /** struct nl_cpu */
 export const CPU = {
-  bytes: 3160,
-  words: 790,
+  bytes: 3168,
+  words: 792,
   byte: {
     domain: 0,
     online: 4,
@@ -256,7 +258,7 @@ export const CPU = {
     preemptible: 44,
     movedFrom: 64,
     counters: 320,
-    hist: 600,
+    hist: 608,
   },
   word: {
     domain: 0,
@@ -270,7 +272,7 @@ export const CPU = {
     preemptible: 11,
     movedFrom: 16,
     counters: 80,
-    hist: 150,
+    hist: 152,
   },
 } as const;
 
@@ -315,8 +317,8 @@ export const DECISION = {
 
 /** struct nl_domain */
 export const DOMAIN = {
-  bytes: 1432,
-  words: 358,
+  bytes: 1440,
+  words: 360,
   byte: {
     id: 0,
     node: 4,
@@ -551,6 +553,7 @@ export const SETUP_ARGS = {
     askAlways: 24,
     fastPath: 28,
     stealUs: 32,
+    extensionUs: 36,
   },
   word: {
     nrSlots: 0,
@@ -562,6 +565,7 @@ export const SETUP_ARGS = {
     askAlways: 6,
     fastPath: 7,
     stealUs: 8,
+    extensionUs: 9,
   },
 } as const;
 

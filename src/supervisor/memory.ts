@@ -56,6 +56,7 @@ export function layOut(native: NativeAddon, session: SessionId, plan: DomainPlan
   setup[SETUP_ARGS.word.askAlways] = config.ask === 'always' ? 1 : 0;
   setup[SETUP_ARGS.word.fastPath] = config.fastPath ? 1 : 0;
   setup[SETUP_ARGS.word.stealUs] = config.stealUs;
+  setup[SETUP_ARGS.word.extensionUs] = config.extensionUs;
   run('nl_setup', setup);
 
   for (const domain of plan.domains) {

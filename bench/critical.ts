@@ -1,0 +1,121 @@
+/**
+ * `npm run bench -- critical`: what slice extension is worth to threads that take one lock in turn, on the deterministic
+ * machine: without and with telling of their critical sections, in turn under one `nodeland run`.
+ */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { EXIT, UserError } from '../src/cli/errors.js';
+import { alignTable } from '../src/observe/report.js';
+import { sandboxAvailable } from '../src/sandbox/available.js';
+import { runInSandbox } from '../src/sandbox/run.js';
+import type { CriticalFigures, CriticalMeasurement } from './critical-guest.js';
+import { type Figure, figureOf } from './transport/statistics.js';
+
+const GUEST = fileURLToPath(new URL('./critical-guest.js', import.meta.url));
+const SOURCES = fileURLToPath(new URL('../../bench', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../build/bench/critical', import.meta.url));
+/** Wall seconds one round may take on a slow host. */
+const ROUND_TIMEOUT_S = 300;
+
+const LOCKS = ['spin', 'mutex'] as const;
+const FIGURES: readonly { readonly key: keyof CriticalFigures; readonly label: string }[] = [
+  { key: 'opsPerS', label: 'sections a second' },
+  { key: 'preempted', label: 'sections in which the holder lost its CPU' },
+  { key: 'meanWaitUs', label: 'mean wait for the lock, us' },
+  { key: 'longestWaitUs', label: 'longest wait for the lock, us' },
+  { key: 'longestHoldUs', label: 'longest section, us' },
+  { key: 'timerLateUs', label: 'timers late by, mean, us' },
+  { key: 'timerLatestUs', label: 'timers late by, longest, us' },
+];
+
+interface Options {
+  readonly rounds: number;
+  readonly run: string;
+  readonly kernel?: string;
+  readonly json?: boolean;
+}
+
+/** criticalBenchCommand is the benchmark's command. */
+export function criticalBenchCommand(): Command {
+  return new Command('critical')
+    .description('a lock whose holders tell of their critical sections, and one whose holders do not')
+    .option('--rounds <n>', 'rounds of each (5)', wholeNumber, 5)
+    .option('--run <options>', 'more options for nodeland run, as one word', '')
+    .option('--kernel <version>', 'the sandbox kernel')
+    .option('--json', 'figures as JSON')
+    .action(async ({ rounds, run, kernel, json }: Options) => {
+      const available = sandboxAvailable(kernel);
+      if (!available.ok) throw new UserError(available.reason);
+      build();
+      const result = await runInSandbox({
+        command: [process.execPath, GUEST, String(rounds), PROGRAM, run],
+        cpus: 4,
+        nodes: 2,
+        accel: 'deterministic',
+        timeoutSeconds: 300 + ROUND_TIMEOUT_S * rounds,
+        ...(kernel === undefined ? {} : { kernel }),
+        stderr: process.stderr,
+      });
+      if (result.exitCode !== 0)
+        throw new UserError(`the guest ended with ${result.exitCode}:\n${result.output.slice(-2000)}`);
+      const measured = result.stdout
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as CriticalMeasurement);
+      const comparisons = LOCKS.map((lock) => compare(measured, lock));
+      process.stdout.write(
+        json === true
+          ? `${JSON.stringify(Object.fromEntries(comparisons.map(({ lock, ...sides }) => [lock, sides])), null, 2)}\n`
+          : `${comparisons.map(table).join('\n\n')}\n`,
+      );
+    });
+}
+
+/** @throws UserError when bench/critical.c cannot be built */
+function build(): void {
+  const { status, stdout, stderr, error } = spawnSync(
+    'make',
+    ['--no-print-directory', '-s', '-C', SOURCES, 'critical'],
+    { encoding: 'utf8' },
+  );
+  if (status === 0) return;
+  const why = error?.message ?? `${stdout}${stderr}`.trim();
+  throw new UserError(`bench/critical.c cannot be built: ${why}`, EXIT.unavailable);
+}
+
+type Figures = Record<keyof CriticalFigures, Figure>;
+interface Comparison {
+  readonly lock: string;
+  readonly without: Figures;
+  readonly with: Figures;
+}
+
+function compare(measured: readonly CriticalMeasurement[], lock: string): Comparison {
+  const side = (request: boolean): Figures => {
+    const own = measured.filter((one) => one.lock === lock && one.request === request);
+    const entries = FIGURES.map(({ key }) => [key, figureOf(own.map(({ figures }) => figures[key]))]);
+    return Object.fromEntries(entries) as Figures;
+  };
+  return { lock, without: side(false), with: side(true) };
+}
+
+function table({ lock, without, with: told }: Comparison): string {
+  const text = ({ median, min, max }: Figure): string => `${median} (${min}..${max})`;
+  return alignTable([
+    [`${lock}, ${without.opsPerS.n} rounds, median (min..max)`, 'not told', 'told', 'told / not'],
+    ...FIGURES.map(({ key, label }) => [
+      label,
+      text(without[key]),
+      text(told[key]),
+      (told[key].median / without[key].median).toFixed(2),
+    ]),
+  ]);
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 100)
+    throw new InvalidArgumentError('expected 1 to 100');
+  return value;
+}

@@ -1,0 +1,48 @@
+// On a CPU that does not belong to a worker, a task that is always in a critical section, or one that never is, beside one
+// that wakes often and one that computes as well; then eight such tasks on all CPUs. Tells how long each ran and waited.
+import { extend, runProgram, Scheduler, tell } from './scheduler.mjs';
+
+const [holder] = process.argv.slice(2);
+const LAST_CPU = ['taskset', '-c', '3'];
+const SECONDS = '1';
+
+const start = {
+  waker: (kind) => [
+    runProgram([...LAST_CPU, holder, kind, SECONDS]),
+    runProgram([...LAST_CPU, 'cyclictest', '-q', '-t', '1', '-i', '10000', '-D', SECONDS]),
+  ],
+  pair: () => ['plain', 'greedy'].map((kind) => runProgram([...LAST_CPU, holder, kind, SECONDS])),
+  crowd: () => Array.from({ length: 8 }, () => runProgram([holder, 'greedy', SECONDS])),
+};
+
+async function under(name, args, ...loads) {
+  const scheduler = new Scheduler(['--domains', 'one', ...args]);
+  const tasks = [];
+  if (await scheduler.attached()) {
+    for (const load of loads) {
+      const ended = await Promise.all(load());
+      tasks.push(ended.map(({ stdout }) => read(stdout)));
+    }
+  }
+  await scheduler.stop('SIGTERM');
+  tell(name, { ...scheduler.record(), tasks });
+}
+
+/** What a holder prints is JSON; cyclictest tells how late it woke. */
+function read(text) {
+  const [, averageUs, maxUs] = /Avg:\s*(\d+)\s+Max:\s*(\d+)/.exec(text) ?? [];
+  return averageUs === undefined ? JSON.parse(text) : { averageUs: Number(averageUs), maxUs: Number(maxUs) };
+}
+
+extend(10);
+const { waker, pair, crowd } = start;
+const on = ['--extension-us', '2000'];
+await under(
+  'switched on',
+  on,
+  () => waker('plain'),
+  () => waker('greedy'),
+  pair,
+  crowd,
+);
+await under('switched off', ['--extension-us', '0'], () => waker('greedy'));
