@@ -73,7 +73,7 @@ export class SimKernel {
   private readonly nextTickNs: (number | undefined)[] = [];
   private readonly events = new SimEvents();
   private readonly turns: ((() => number) | undefined)[] = [];
-  private touched: SimDomain[] = [];
+  private readonly touched: SimDomain[] = [];
 
   constructor(private readonly options: SimOptions) {
     const { worker, stallMs } = options;
@@ -281,8 +281,8 @@ export class SimKernel {
 
   /** Where workers take time, only what was touched can have something to do. */
   private settleTouched(): void {
-    for (let done = 0; done < this.touched.length; done++) {
-      const domain = this.touched[done];
+    // Settling one may touch another, which is then looked at in the same round.
+    for (const domain of this.touched) {
       domain.isTouched = false;
       this.dispatch.fill(domain);
       this.timedWorkers[domain.id].call();
