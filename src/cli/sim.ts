@@ -22,7 +22,9 @@ import { type Axis, parseAxis } from './sim/axes.js';
 /** simCommand schedules a machine that is not there. */
 export function simCommand(): Command {
   return new Command('sim')
-    .description('simulate a machine: the same workers and policies on a simulated kernel, repeatable by seed')
+    .description(
+      'simulate a machine: the same workers and policies on a simulated kernel, repeatable by seed',
+    )
     .option('--cpus <n>', `CPUs of the machine, 1 to 1024 (${CPUS})`)
     .option('--nodes <n>', `its NUMA nodes, 1 to 64 (${NODES})`)
     .option('--workload <name>', `${WORKLOAD_NAMES.join(', ')} or a YAML file (${DEFAULT_WORKLOAD})`)
@@ -49,7 +51,11 @@ export function simCommand(): Command {
       'pause, slow or crash of a worker: pause,domain=1,at-ms=100,for-ms=50; may be given again',
       collect,
     )
-    .option('--sweep <key=values>', 'simulate for each of the values: cpus=16,64,256; may be given again', collect)
+    .option(
+      '--sweep <key=values>',
+      'simulate for each of the values: cpus=16,64,256; may be given again',
+      collect,
+    )
     .option('--json [file]', 'one JSON object, or a list for a sweep: printed, or written to a file')
     .action(async (options: SimOptions, command: Command) => {
       const input = simInput(options, command);
@@ -87,12 +93,14 @@ async function simulateOne(request: SimRequest, { json }: SimOptions): Promise<v
 
 /** Everything is checked before anything is simulated. */
 async function simulateAll(input: SimInput, axes: readonly Axis[], { json }: SimOptions): Promise<void> {
-  const { checkRequest } = await import('../sim/simulate.js');
+  const { checkRequest } = await import('../sim/prepare.js');
   const { sweep, sweepPoints } = await import('../sim/sweep.js');
   const points = sweepPoints(axes);
   const requests: SimRequest[] = [];
   for (const point of points) {
-    const request = readRequest(axes.reduce((before, axis, index) => axis.apply(before, point[index]), input));
+    const request = readRequest(
+      axes.reduce((before, axis, index) => axis.apply(before, point[index]), input),
+    );
     await checkRequest(request);
     requests.push(request);
   }
@@ -124,4 +132,3 @@ function writeJson(json: true | string | undefined, value: unknown): void {
     throw new UserError(`--json: ${why}`, EXIT.failure, { cause });
   }
 }
-

@@ -12,6 +12,7 @@ import { SimDispatch } from './sim-dispatch.js';
 import { SimDomain, type SimRequests } from './sim-domain.js';
 import { SimEvents } from './sim-events.js';
 import { setUpSimMemory } from './sim-memory.js';
+import { SimSettle } from './sim-settle.js';
 import { type SimBehaviour, SimTask } from './sim-task.js';
 import { SimWatch, WATCH_NS } from './sim-watch.js';
 import { SimWorker, type SimWorkerTimes } from './sim-worker.js';
@@ -39,8 +40,6 @@ export interface SimOptions {
   readonly boundInKernel?: boolean;
 }
 
-/** Turns a worker may take after one event; more means that it and the kernel chase each other. */
-const MAX_TURNS = 5000;
 /** There is no slot for another task. */
 export class NoSlotError extends Error {
   override name = 'NoSlotError';
@@ -70,10 +69,8 @@ export class SimKernel {
   readonly timedWorkers: readonly SimWorker[] = [];
   private readonly bySlot: (SimTask | undefined)[] = [];
   private readonly freeSlots: Slot[] = [];
-  private readonly nextTickNs: (number | undefined)[] = [];
   private readonly events = new SimEvents();
-  private readonly turns: ((() => number) | undefined)[] = [];
-  private readonly touched: SimDomain[] = [];
+  private readonly settle = new SimSettle(this);
 
   constructor(private readonly options: SimOptions) {
     const { worker, stallMs } = options;
@@ -131,7 +128,7 @@ export class SimKernel {
 
   /** attach gives a domain its worker: a function that does one batch and tells how many decisions it published. */
   attach(domain: number, turn: () => number): void {
-    this.turns[domain] = turn;
+    this.settle.turns[domain] = turn;
     const { timedWorkers } = this;
     timedWorkers.at(domain)?.attach(turn);
     const place = this.domains[domain];
@@ -143,7 +140,7 @@ export class SimKernel {
 
   /** detach takes the worker away; its tasks are then scheduled here. */
   detach(domain: number): void {
-    this.turns[domain] = undefined;
+    this.settle.turns[domain] = undefined;
     this.timedWorkers.at(domain)?.attach(undefined);
     this.domains[domain].goTo('ABSENT');
   }
@@ -250,7 +247,7 @@ export class SimKernel {
       if (event === undefined) break;
       this.advance(event.atNs);
       event.action();
-      this.settleAll();
+      this.settle.all();
       over = isOver?.() === true;
     }
     if (!over) this.advance(untilNs);
@@ -269,61 +266,7 @@ export class SimKernel {
   }
 
   touch(domain: SimDomain): void {
-    if (domain.isTouched) return;
-    domain.isTouched = true;
-    this.touched.push(domain);
-  }
-
-  private settleAll(): void {
-    if (this.timedWorkers.length > 0) this.settleTouched();
-    else this.settleTurns();
-  }
-
-  /** Where workers take time, only what was touched can have something to do. */
-  private settleTouched(): void {
-    // Settling one may touch another, which is then looked at in the same round.
-    for (const domain of this.touched) {
-      domain.isTouched = false;
-      this.dispatch.fill(domain);
-      this.timedWorkers[domain.id].call();
-      this.setTick(domain);
-    }
-    this.touched.length = 0;
-  }
-
-  /** What one domain's worker hands over is another's to decide. */
-  private settleTurns(): void {
-    let published = 1;
-    for (let turn = 0; published > 0; turn++) {
-      if (turn === MAX_TURNS) throw new Error('simulation: the domains do not settle');
-      published = 0;
-      for (const domain of this.domains) published += this.settle(domain);
-    }
-    for (const domain of this.domains) this.setTick(domain);
-  }
-
-  /** A worker that wants to run now and then gets a turn, also while nothing happens. */
-  private setTick(domain: SimDomain): void {
-    const { tickMs, id } = domain;
-    if (tickMs === 0 || this.nextTickNs[id] !== undefined) return;
-    this.nextTickNs[id] = this.nowNs + tickMs * 1e6;
-    this.at(this.nextTickNs[id], () => {
-      this.nextTickNs[id] = undefined;
-      domain.tick();
-    });
-  }
-
-  /** settle gives the worker its turns and fills idle CPUs, until nothing changes, and tells how much was published. */
-  private settle(domain: SimDomain): number {
-    let total = 0;
-    for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const published = this.turns[domain.id]?.() ?? 0;
-      this.apply(domain);
-      this.dispatch.fill(domain);
-      total += published;
-      if (published === 0) return total;
-    }
-    throw new Error(`simulation: domain ${domain.id} does not settle`);
+    this.settle.touch(domain);
   }
 
   /** apply does what the domain's decision ring says. */

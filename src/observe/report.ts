@@ -151,11 +151,7 @@ export function summaryTable(plan: DomainPlan, { seconds, snapshot, faults }: Re
 }
 
 /** domainTable is the table of that: a column for each domain. Without faults it says nothing of any. */
-export function domainTable(
-  plan: DomainPlan,
-  snapshot: Snapshot,
-  faults?: readonly FaultCounts[],
-): string {
+export function domainTable(plan: DomainPlan, snapshot: Snapshot, faults?: readonly FaultCounts[]): string {
   const columns = snapshot.domains.map((domain, index) => {
     const ways = waysOf(domain);
     const { counters, hists, worker } = domain;

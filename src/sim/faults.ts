@@ -6,7 +6,11 @@ import type { SimKernel } from '../kernel/sim.js';
 import { MAX_DOMAINS } from '../topology/ids.js';
 
 const common = {
-  domain: z.coerce.number().int().min(0).max(MAX_DOMAINS - 1),
+  domain: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(MAX_DOMAINS - 1),
   atMs: z.coerce.number().min(0),
   forMs: z.coerce.number().positive(),
 };

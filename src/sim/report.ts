@@ -13,7 +13,9 @@ const rate = (perS: number): Cell => (perS === 0 ? '-' : perS < 10 ? perS.toFixe
 
 /** resultText is what `nodeland sim` prints: what the machine came to, each domain, each group of tasks. */
 export function resultText({ result, plan, snapshot }: Simulated): string {
-  return [headline(result), domainTable(plan, snapshot), groupTable(result), speed(result)].join('\n\n') + '\n';
+  return (
+    [headline(result), domainTable(plan, snapshot), groupTable(result), speed(result)].join('\n\n') + '\n'
+  );
 }
 
 function headline(result: SimResult): string {
@@ -38,7 +40,16 @@ function groupTable({ groups, wakeUp, wait, tasks, busyShare }: SimResult): stri
     ...times(all.wait),
     ...times(all.took),
   ]);
-  const whole: Cell[] = ['all', tasks, '', percentText(busyShare, 1), '', '', ...times(wakeUp), ...times(wait)];
+  const whole: Cell[] = [
+    'all',
+    tasks,
+    '',
+    percentText(busyShare, 1),
+    '',
+    '',
+    ...times(wakeUp),
+    ...times(wait),
+  ];
   const titles: Cell[] = ['', ...header, ...title('wake-up'), ...title('wait'), ...title('took')];
   return alignTable([titles, ...rows, [...whole, '', '', '', '']]);
 }

@@ -88,5 +88,8 @@ function readNumber(name: NumberOption, text: string | undefined): number | unde
   const value = /^\d{1,15}(?:\.\d{1,9})?$/.test(text) ? Number(text) : NaN;
   if (value >= min && value <= max && (!whole || Number.isInteger(value))) return value;
   const kind = whole ? 'a whole number' : 'a number';
-  throw new UserError(harmless(`--${name}: expected ${kind} from ${min} to ${max}, found ${show(text)}`), EXIT.usage);
+  throw new UserError(
+    harmless(`--${name}: expected ${kind} from ${min} to ${max}, found ${show(text)}`),
+    EXIT.usage,
+  );
 }

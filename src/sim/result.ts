@@ -50,7 +50,11 @@ export const resultSchema = z.strictObject({
   format: z.literal(RESULT_FORMAT),
   nodeland: z.string(),
   machine: z.strictObject({ cpus: z.int(), nodes: z.int(), domains: z.string() }),
-  policy: z.strictObject({ source: z.string(), name: z.string(), options: z.record(z.string(), z.unknown()) }),
+  policy: z.strictObject({
+    source: z.string(),
+    name: z.string(),
+    options: z.record(z.string(), z.unknown()),
+  }),
   settings: z.strictObject({
     ask: z.string(),
     fastPath: z.boolean(),

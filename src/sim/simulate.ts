@@ -1,8 +1,6 @@
 /** One simulation, from what was asked for to its result. */
 import { EXIT, UserError } from '../cli/errors.js';
 import { packageVersion } from '../cli/package-info.js';
-import { loadConfig, type RunConfig } from '../config/config.js';
-import { planFor } from '../config/plan.js';
 import { Random } from '../conformance/random.js';
 import type { DomainPlan } from '../domain/plan.js';
 import { inboxBytes } from '../handoff/inbox.js';
@@ -15,60 +13,22 @@ import { DomainLoop } from '../worker/domain-loop.js';
 import { policyError } from '../worker/run.js';
 import { planFaults } from './faults.js';
 import { Group, groupCpus } from './groups.js';
-import { makeMachine } from './machine.js';
+import { type Prepared, prepare } from './prepare.js';
 import type { SimRequest } from './request.js';
 import { RESULT_FORMAT, type SimResult } from './result.js';
 import { Samples } from './samples.js';
 import { domainResults } from './snapshot.js';
-import { loadWorkload } from './workloads/load.js';
-import { LONGEST_MS, type WorkloadSpec } from './workloads/schema.js';
+import { LONGEST_MS } from './workloads/schema.js';
 
 /** As in src/supervisor/memory.ts. */
 const RING_ENTRIES = 4096;
 const DURATION_MS = 1000;
-
-/** Prepared is a request with all that it names found and checked. */
-interface Prepared {
-  readonly request: SimRequest;
-  readonly config: RunConfig;
-  readonly plan: DomainPlan;
-  readonly workload: WorkloadSpec;
-}
 
 /** Simulated is a result with what its tables are made of. */
 export interface Simulated {
   readonly result: SimResult;
   readonly plan: DomainPlan;
   readonly snapshot: Snapshot;
-}
-
-function prepare(request: SimRequest): Prepared {
-  const config = loadConfig(request.config);
-  const plan = planFor(makeMachine(request), config);
-  const unknown = request.faults.find(({ domain }) => domain >= plan.domains.length);
-  if (unknown !== undefined) {
-    const last = plan.domains.length - 1;
-    throw new UserError(`--fault: no domain ${unknown.domain}; there are 0 to ${last}`, EXIT.usage);
-  }
-  const workload = loadWorkload(request.workload);
-  const machine = plan.domains.flatMap(({ cpus }) => cpus);
-  for (const [name, group] of Object.entries(workload.groups)) {
-    if (groupCpus(group, machine).length > 0) continue;
-    const text = `${request.workload}: groups.${name}.cpus: none of these CPUs is in the machine`;
-    throw new UserError(text, EXIT.config);
-  }
-  return { request, config, plan, workload };
-}
-
-/** checkRequest finds what is wrong with a request before anything is simulated. @throws UserError */
-export async function checkRequest(request: SimRequest): Promise<void> {
-  const { config, plan } = prepare(request);
-  const loader = new PolicyLoader();
-  try {
-    await choosePolicies(loader, config, plan.domains.length);
-  } finally {
-    loader.close();
-  }
 }
 
 /**
@@ -159,7 +119,8 @@ class Simulation {
     });
     const { switches } = request;
     const longestMs = switches === undefined ? (workload.durationMs ?? DURATION_MS) : LONGEST_MS;
-    const isOver = (): boolean => kernel.nrLiving === 0 || (switches !== undefined && kernel.switches >= switches);
+    const isOver = (): boolean =>
+      kernel.nrLiving === 0 || (switches !== undefined && kernel.switches >= switches);
     try {
       for (const group of groups) group.start();
       kernel.run((request.durationMs ?? longestMs) * 1e6, isOver);

@@ -67,7 +67,9 @@ function expected(issue: z.core.$ZodIssue): string {
     case 'invalid_union':
       return 'expected hogs, sleepers, pinned, forks, pipeline, server or build';
     default:
-      return issue.message.startsWith('expected ') ? issue.message : `expected another value (${issue.message})`;
+      return issue.message.startsWith('expected ')
+        ? issue.message
+        : `expected another value (${issue.message})`;
   }
 }
 

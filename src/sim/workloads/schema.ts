@@ -105,9 +105,11 @@ export const LONGEST_MS = 3_600_000;
 export const workloadSchema = z.strictObject({
   /** How long it is simulated if nothing else is said. */
   durationMs: z.number().positive().max(LONGEST_MS).optional(),
-  groups: z.record(z.string().regex(/^[\w-]{1,15}$/), groupSchema).refine((groups) => Object.keys(groups).length > 0, {
-    message: 'expected at least one group',
-  }),
+  groups: z
+    .record(z.string().regex(/^[\w-]{1,15}$/), groupSchema)
+    .refine((groups) => Object.keys(groups).length > 0, {
+      message: 'expected at least one group',
+    }),
 });
 
 /** WorkloadSpec is a workload, its defaults filled in. */
