@@ -36,9 +36,7 @@ export class SimCpu {
     words[at + CPU.word.slot] = running?.task.slot ?? LIMIT.NO_SLOT;
     words[at + CPU.word.preemptible] = running === undefined ? 0 : 1;
     if (running === undefined) return;
-    if (this.isIdle) this.domain.addIdle(-1);
-    this.isIdle = false;
-    words[at + CPU.word.idle] = 0;
+    this.leavesIdle();
     words[at + CPU.word.weight] = running.task.weight;
     writeU64(words, at + CPU.word.sinceNs, startedNs);
     writeU64(words, at + CPU.word.keyNs, running.keyNs);
@@ -50,6 +48,13 @@ export class SimCpu {
     this.isIdle = true;
     this.domain.addIdle(1);
     this.arena.words[this.at + CPU.word.idle] = 1;
+  }
+
+  /** leavesIdle shows that it has something to do again. */
+  leavesIdle(): void {
+    if (this.isIdle) this.domain.addIdle(-1);
+    this.isIdle = false;
+    this.arena.words[this.at + CPU.word.idle] = 0;
   }
 
   /** charge accounts execution until now. */

@@ -95,7 +95,8 @@ export class SimDispatch {
     if (domain.nrRunning === members.length) return;
     if (queue.length === 0 && domain.nrRunning + domain.nrIdle === members.length) return;
     for (const cpu of members) {
-      if (cpu.running === undefined && !this.pick(cpu) && (cpu.isIdle || !this.pull(cpu))) cpu.idles();
+      if (cpu.running !== undefined || cpu.takenUntilNs > this.host.nowNs) continue;
+      if (!this.pick(cpu) && (cpu.isIdle || !this.pull(cpu))) cpu.idles();
     }
   }
 
@@ -246,6 +247,7 @@ export class SimDispatch {
     const fromNs = Math.max(this.host.nowNs, cpu.takenUntilNs);
     cpu.takenUntilNs = fromNs + forNs;
     cpu.charge(this.host.nowNs);
+    cpu.leavesIdle();
     if (cpu.running === undefined) return;
     cpu.sliceEndsNs += forNs;
     this.arm(cpu, cpu.running);

@@ -1,8 +1,8 @@
 /**
  * When a domain's worker has its turns on the simulated kernel, if its turns take time. As a parked one:
- *   1. Its domain has work for it: called. A while later (`batchNs`: the switch to it) it gets its CPU.
- *   2. It takes what there is by then and decides. That takes `decisionNs` for each, during which its CPU runs nothing else.
- *   3. Its decisions count. With more work it is called again.
+ *   1. Its domain has work for it: called. Its CPU is taken from whatever runs there; the switch takes `batchNs`.
+ *   2. It takes what there is by then and decides, which takes `decisionNs` for each.
+ *   3. Its decisions count, and its CPU goes on. With more work it is called again.
  */
 import type { SimDomain } from './sim-domain.js';
 
@@ -22,6 +22,8 @@ export interface SimWorkerHost {
   takeCpu(domain: SimDomain, forNs: number): void;
   /** Its decisions are applied. */
   apply(domain: SimDomain): void;
+  /** Its CPU looks for work. */
+  touch(domain: SimDomain): void;
 }
 
 /** Batches in no time; more means that policy and kernel chase each other. */
@@ -81,6 +83,7 @@ export class SimWorker {
     this.state = 'called';
     this.calledNs = this.host.nowNs;
     this.domain.count('WORKER_KICKS');
+    this.take(this.times.batchNs);
     this.after(this.times.batchNs, () => {
       this.begin();
     });
@@ -109,18 +112,23 @@ export class SimWorker {
     domain.count('WORKER_RUNS');
     domain.members[0]?.record('WORKER_WAKE', host.nowNs - this.calledNs);
     domain.members[0]?.record('WORKER_RUN', busyNs);
-    host.takeCpu(domain, this.times.batchNs + busyNs);
-    this.busyNs += this.times.batchNs + busyNs;
+    this.take(busyNs);
     this.state = 'busy';
     this.after(busyNs, () => {
       this.end();
     });
   }
 
+  private take(forNs: number): void {
+    this.host.takeCpu(this.domain, forNs);
+    this.busyNs += forNs;
+  }
+
   private end(): void {
     this.state = 'parked';
     this.domain.setWord('parked', 1);
     this.host.apply(this.domain);
+    this.host.touch(this.domain);
     this.call();
   }
 
