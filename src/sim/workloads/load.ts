@@ -54,10 +54,18 @@ function describe(issue: z.core.$ZodIssue, values: unknown): Finding {
   return { path, aboutKey, text: `${name}: ${expected(issue)}, found ${found}` };
 }
 
+const TYPES: Readonly<Record<string, string>> = {
+  record: 'a map',
+  object: 'a map',
+  number: 'a number',
+  int: 'a whole number',
+  string: 'a text',
+};
+
 function expected(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return `expected ${issue.expected}`;
+      return `expected ${TYPES[issue.expected] ?? issue.expected}`;
     case 'too_small':
       return `expected ${issue.inclusive === true ? 'at least' : 'more than'} ${issue.minimum}`;
     case 'too_big':
