@@ -9,7 +9,7 @@ import { startBuild } from './workloads/build.js';
 import { startForks } from './workloads/forks.js';
 import { startPipelines } from './workloads/pipeline.js';
 import { startHogs, startPinned, startSleepers } from './workloads/plain.js';
-import type { GroupKind, GroupSpec } from './workloads/schema.js';
+import { type GroupSpec, PER_CPU } from './workloads/schema.js';
 import type { Place, Scene } from './workloads/scene.js';
 import { startServers } from './workloads/server.js';
 
@@ -35,29 +35,29 @@ export class Group {
     const { spec } = this;
     switch (spec.kind) {
       case 'hogs':
-        startHogs(this.scene(1));
+        startHogs(this.scene());
         return;
       case 'sleepers':
-        startSleepers(this.scene(4), spec);
+        startSleepers(this.scene(), spec);
         return;
       case 'pinned':
-        startPinned(this.scene(2), spec);
+        startPinned(this.scene(), spec);
         return;
       case 'forks':
-        startForks(this.scene(0.5), spec);
+        startForks(this.scene(), spec);
         return;
       case 'pipeline':
-        startPipelines(this.scene(0.25), spec);
+        startPipelines(this.scene(), spec);
         return;
       case 'server':
-        startServers(this.scene(0.125), spec);
+        startServers(this.scene(), spec);
         return;
       case 'build':
-        startBuild(this.scene(1), spec);
+        startBuild(this.scene(), spec);
     }
   }
 
-  private scene(perCpu: number): Scene {
+  private scene(): Scene {
     const { kernel, spec, cpus, index } = this;
     const behaviour: Partial<SimBehaviour> = {
       group: index,
@@ -69,7 +69,7 @@ export class Group {
       // Each group has its own, so that a change to one does not change the others.
       random: new Random(this.seed + 0x9e3779b9 * (index + 1)),
       cpus,
-      count: spec.count ?? Math.max(1, Math.round((spec.perCpu ?? perCpu) * cpus.length)),
+      count: spec.count ?? Math.max(1, Math.round((spec.perCpu ?? PER_CPU[spec.kind]) * cpus.length)),
       startNs: spec.startMs * 1e6,
       place: (each, count) => this.place(each, count),
       spawn: ({ domain, allowedCpus }, program, { comm, startNs } = {}) => {
@@ -105,10 +105,9 @@ export class Group {
     const { name, spec, tasks, wakeUp, wait, took, kernel, index } = this;
     let cpuNs = 0;
     for (const task of kernel.tasks) if (task.behaviour.group === index) cpuNs += task.cpuNs;
-    const kind: GroupKind = spec.kind;
     return {
       name,
-      kind,
+      kind: spec.kind,
       tasks,
       cpuShare: seconds === 0 ? 0 : cpuNs / (seconds * 1e9 * kernel.cpus.length),
       wakeUp: wakeUp.percentiles(),

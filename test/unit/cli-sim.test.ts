@@ -152,6 +152,27 @@ describe('nodeland sim --sweep', () => {
     expect(err).toMatch(/^4 of 4: cpus=\d policy=(?:vtime|fifo)$/m);
   });
 
+  test('shows what docs/simulate.md shows', { timeout: 60_000 }, async () => {
+    const page = readFileSync(new URL('../../docs/simulate.md', import.meta.url), 'utf8');
+    const [, command = '', shown = ''] =
+      /^npx nodeland sim (.*--sweep.*)\n```\n\n```text\n([^]*?)^```$/m.exec(page) ?? [];
+    const { code, out } = await sim(...command.split(' '));
+    expect(code).toBe(0);
+    const rows = (text: string): string[][] =>
+      text
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/ {2,}/));
+    expect(rows(shown)).toHaveLength(5);
+    // Policies and the kernel side may change a little; what they show may not.
+    expect(rows(out)[0]).toEqual(rows(shown)[0]);
+    expect(rows(out).map((row) => row.slice(0, 2))).toEqual(rows(shown).map((row) => row.slice(0, 2)));
+    const workers = rows(out)
+      .slice(1)
+      .map((row) => parseFloat(row[5]));
+    expect(workers[1]).toBeGreaterThan(2 * workers[3]);
+  });
+
   test('--json prints a list of what each would print alone', { timeout: 60_000 }, async () => {
     const { code, out } = await sim(...axes, '--json');
     const results = JSON.parse(out) as SimResult[];

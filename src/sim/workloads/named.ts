@@ -6,15 +6,12 @@ export const DEFAULT_WORKLOAD = 'mixed';
 
 const NAMED = new Map<string, WorkloadInput>([
   ['hogs', { groups: { hog: { kind: 'hogs', perCpu: 2 } } }],
-  ['sleepers', { groups: { sleeper: { kind: 'sleepers', perCpu: 4 } } }],
-  ['forks', { groups: { tree: { kind: 'forks', perCpu: 0.5 } } }],
-  ['pipeline', { groups: { pipe: { kind: 'pipeline', perCpu: 0.25 } } }],
-  ['server', { groups: { server: { kind: 'server', perCpu: 0.125, load: 0.7 } } }],
-  ['build', { durationMs: 600_000, groups: { make: { kind: 'build', perCpu: 1 } } }],
-  [
-    'pinned',
-    { groups: { pinned: { kind: 'pinned', perCpu: 2 }, free: { kind: 'sleepers', perCpu: 1, runUs: 500 } } },
-  ],
+  ['sleepers', { groups: { sleeper: { kind: 'sleepers' } } }],
+  ['forks', { groups: { tree: { kind: 'forks' } } }],
+  ['pipeline', { groups: { pipe: { kind: 'pipeline' } } }],
+  ['server', { groups: { server: { kind: 'server', load: 0.7 } } }],
+  ['build', { durationMs: 600_000, groups: { make: { kind: 'build' } } }],
+  ['pinned', { groups: { pinned: { kind: 'pinned' }, free: { kind: 'sleepers', perCpu: 1, runUs: 500 } } }],
   [
     DEFAULT_WORKLOAD,
     {

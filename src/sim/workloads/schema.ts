@@ -96,6 +96,16 @@ const groupSchema = z
 /** GroupSpec is one group of a workload, its defaults filled in. */
 export type GroupSpec = Readonly<z.output<typeof groupSchema>>;
 export type GroupKind = GroupSpec['kind'];
+/** PER_CPU is how many there are for each CPU when neither `count` nor `perCpu` says. */
+export const PER_CPU: Readonly<Record<GroupKind, number>> = {
+  hogs: 1,
+  sleepers: 4,
+  pinned: 2,
+  forks: 0.5,
+  pipeline: 0.25,
+  server: 0.125,
+  build: 1,
+};
 /** GroupOf is a group of one kind. */
 export type GroupOf<Kind extends GroupKind> = Extract<GroupSpec, { readonly kind: Kind }>;
 
