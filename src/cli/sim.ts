@@ -28,6 +28,7 @@ export function simCommand(): Command {
     .option('--cpus <n>', `CPUs of the machine, 1 to 1024 (${CPUS})`)
     .option('--nodes <n>', `its NUMA nodes, 1 to 64 (${NODES})`)
     .option('--workload <name>', `${WORKLOAD_NAMES.join(', ')} or a YAML file (${DEFAULT_WORKLOAD})`)
+    .option('--warm-up-ms <n>', 'simulated time before that, of which nothing is counted (0)')
     .option('--duration-ms <n>', 'simulated time (1000, or what the workload says)')
     .option('--switches <n>', 'end after so many task switches')
     .option('--seed <n>', 'of all that is random: the same seed gives the same result (1)')

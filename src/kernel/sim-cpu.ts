@@ -1,7 +1,7 @@
 /** A CPU of the simulated kernel, and the block in which it shows what it runs and counts. */
 import { bucketOf } from '../observe/histogram.js';
 import { type Arena, writeU64 } from '../shm/arena.js';
-import { CPU, HIST, LIMIT } from '../shm/layout.generated.js';
+import { CPU, HIST, HIST_NAMES, LIMIT } from '../shm/layout.generated.js';
 import type { SimDomain, SimQueued } from './sim-domain.js';
 
 /** SimCpu is written by the simulated kernel only. */
@@ -76,6 +76,14 @@ export class SimCpu {
   /** countMove counts a task that ran last in another domain. */
   countMove(fromDomain: number): void {
     this.arena.words[this.at + CPU.word.movedFrom + fromDomain]++;
+  }
+
+  /** countAnew forgets what was counted here. */
+  countAnew(): void {
+    const { arena, at } = this;
+    this.busyNs = 0;
+    arena.words.fill(0, at + CPU.word.hist, at + CPU.word.hist + HIST_NAMES.length * LIMIT.HIST_BUCKETS);
+    arena.words.fill(0, at + CPU.word.movedFrom, at + CPU.word.movedFrom + LIMIT.MAX_DOMAINS);
   }
 
   /** keyAt is the deadline of what runs, were it queued now: both its vtime and its execution since wake have grown. */

@@ -11,6 +11,7 @@ import {
   ORDER_FLAG,
   OWNER,
   SLOT,
+  WORKER_STAT_NAMES,
 } from '../shm/layout.generated.js';
 import type { SimCpu } from './sim-cpu.js';
 import { clampKey, clampSlice, SimDecisionConsumer, SimTaskProducer } from './sim-rings.js';
@@ -141,6 +142,15 @@ export class SimDomain {
 
   count(name: CounterName, amount = 1): void {
     addU64(this.arena.words, this.at + DOMAIN.word.counters + COUNTER[name] * 2, amount);
+  }
+
+  /** countAnew forgets what was counted here. */
+  countAnew(): void {
+    const { arena, at } = this;
+    const zero = (word: number, counters: number): void =>
+      void arena.words.fill(0, word, word + 2 * counters);
+    zero(at + DOMAIN.word.counters, COUNTER_NAMES.length);
+    zero(at + DOMAIN.word.workerStats, WORKER_STAT_NAMES.length);
   }
 
   /** counters reads all counters by name. */

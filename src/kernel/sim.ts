@@ -56,6 +56,8 @@ export class SimKernel {
   nowNs = 0;
   /** How often a CPU began to run a task. */
   switches = 0;
+  /** From when on counters and totals are. */
+  countedFromNs = 0;
   /** Called before time moves on, for those who watch. */
   beforeAdvance: ((untilNs: number) => void) | undefined;
   /** Called when a task begins to run; `wakeNs` if it woke since it last ran. */
@@ -253,6 +255,19 @@ export class SimKernel {
     if (!over) this.advance(untilNs);
     // So that totals are those of now.
     for (const cpu of this.cpus) cpu.charge(this.nowNs);
+  }
+
+  /** countAnew sets every counter, histogram and total to 0: they are of the time from now on. */
+  countAnew(): void {
+    this.countedFromNs = this.nowNs;
+    this.switches = 0;
+    for (const cpu of this.cpus) {
+      cpu.charge(this.nowNs);
+      cpu.countAnew();
+    }
+    for (const domain of this.domains) domain.countAnew();
+    for (const worker of this.timedWorkers) worker.busyNs = 0;
+    for (const task of this.tasks) task.cpuNs = 0;
   }
 
   private advance(untilNs: number): void {

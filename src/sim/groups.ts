@@ -15,9 +15,9 @@ import { startServers } from './workloads/server.js';
 
 /** Group is one group, with its tasks' waits. */
 export class Group {
-  readonly wakeUp = new Samples();
-  readonly wait = new Samples();
-  readonly took = new Samples();
+  wakeUp = new Samples();
+  wait = new Samples();
+  private took = new Samples();
   tasks = 0;
 
   constructor(
@@ -55,6 +55,13 @@ export class Group {
       case 'build':
         startBuild(this.scene(), spec);
     }
+  }
+
+  /** countAnew forgets what was seen. */
+  countAnew(): void {
+    this.wakeUp = new Samples();
+    this.wait = new Samples();
+    this.took = new Samples();
   }
 
   private scene(): Scene {

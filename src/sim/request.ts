@@ -17,6 +17,7 @@ interface Range {
 const NUMBERS = {
   cpus: { min: 1, max: MAX_CPUS, whole: true },
   nodes: { min: 1, max: MAX_DOMAINS, whole: true },
+  'warm-up-ms': { min: 0, max: LONGEST_MS, whole: false },
   'duration-ms': { min: 0.001, max: LONGEST_MS, whole: false },
   switches: { min: 1, max: 1_000_000_000, whole: true },
   seed: { min: 0, max: 2 ** 32 - 1, whole: true },
@@ -51,6 +52,8 @@ export interface SimRequest {
   readonly cpus: number;
   readonly nodes: number;
   readonly workload: string;
+  /** What is not counted, before all else. */
+  readonly warmUpMs: number;
   /** Without either, the workload says how long. */
   readonly durationMs: number | undefined;
   readonly switches: number | undefined;
@@ -73,6 +76,7 @@ export function readRequest({ config, numbers, workload, faults }: SimInput): Si
     cpus,
     nodes,
     workload: workload ?? DEFAULT_WORKLOAD,
+    warmUpMs: read('warm-up-ms') ?? 0,
     durationMs: read('duration-ms'),
     switches: read('switches'),
     seed: read('seed') ?? 1,

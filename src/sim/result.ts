@@ -68,7 +68,9 @@ export const resultSchema = z.strictObject({
   workload: z.string(),
   seed: z.number(),
   faults: z.array(faultSchema),
+  /** Of which everything here is; what came before is not counted. */
   simulatedMs: z.number().min(0),
+  warmUpMs: z.number().min(0),
   /** Why it ended. */
   ended: z.enum(['duration', 'switches', 'all tasks exited']),
   switches: count,

@@ -65,8 +65,8 @@ class Simulation {
   private readonly groups: readonly Group[];
   private readonly memories: StateMemories;
   private readonly inboxMemory: ArrayBuffer;
-  private readonly wakeUp = new Samples();
-  private readonly wait = new Samples();
+  private wakeUp = new Samples();
+  private wait = new Samples();
 
   constructor(
     private readonly prepared: Prepared,
@@ -117,13 +117,13 @@ class Simulation {
     planFaults(kernel, request.faults, (domain) => {
       this.startWorker(domain);
     });
-    const { switches } = request;
+    const { warmUpMs, switches } = request;
     const longestMs = switches === undefined ? (workload.durationMs ?? DURATION_MS) : LONGEST_MS;
-    const isOver = (): boolean =>
-      kernel.nrLiving === 0 || (switches !== undefined && kernel.switches >= switches);
+    const endNs = (warmUpMs + (request.durationMs ?? longestMs)) * 1e6;
     try {
       for (const group of groups) group.start();
-      kernel.run((request.durationMs ?? longestMs) * 1e6, isOver);
+      if (warmUpMs > 0) this.warmUp(warmUpMs * 1e6);
+      kernel.run(endNs, () => this.ending() !== 'duration');
     } catch (error) {
       if (!(error instanceof NoSlotError)) throw error;
       throw new UserError(`${request.workload}: ${error.message}; --slots gives room for more`, EXIT.config);
@@ -131,6 +131,17 @@ class Simulation {
     const snapshot = takeSnapshot(kernel.arena);
     const wallS = (performance.now() - startedMs) / 1000;
     return { result: this.result(snapshot, wallS), plan, snapshot };
+  }
+
+  /** What happens until then is not counted, unless it is all that happens. */
+  private warmUp(untilNs: number): void {
+    const { kernel } = this;
+    kernel.run(untilNs, () => kernel.nrLiving === 0);
+    if (kernel.nrLiving === 0) return;
+    kernel.countAnew();
+    for (const group of this.groups) group.countAnew();
+    this.wakeUp = new Samples();
+    this.wait = new Samples();
   }
 
   /** A policy that throws ends the simulation: what would follow is of no use to who wrote it. */
@@ -169,7 +180,8 @@ class Simulation {
     const { kernel, groups } = this;
     const { request, config, plan } = this.prepared;
     const { source, definition, options } = this.policies[0];
-    const seconds = kernel.nowNs / 1e9;
+    const simulatedNs = kernel.nowNs - kernel.countedFromNs;
+    const seconds = simulatedNs / 1e9;
     const ended = this.ending();
     const domains = domainResults(kernel, plan, snapshot, this.policies);
     const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -191,12 +203,13 @@ class Simulation {
       workload: request.workload,
       seed: request.seed,
       faults: [...request.faults],
-      simulatedMs: kernel.nowNs / 1e6,
+      simulatedMs: simulatedNs / 1e6,
+      warmUpMs: kernel.countedFromNs / 1e6,
       ended,
       switches: kernel.switches,
       switchesPerS: seconds === 0 ? 0 : kernel.switches / seconds,
       tasks: kernel.tasks.length,
-      busyShare: mean(kernel.cpus.map(({ busyNs }) => (kernel.nowNs === 0 ? 0 : busyNs / kernel.nowNs))),
+      busyShare: mean(kernel.cpus.map(({ busyNs }) => (simulatedNs === 0 ? 0 : busyNs / simulatedNs))),
       workerShare: mean(domains.map(({ workerShare }) => workerShare)),
       decisions: domains.reduce((sum, { counters }) => sum + counters.decided, 0),
       wakeUp: this.wakeUp.percentiles(),

@@ -14,7 +14,8 @@ export function domainResults(
   snapshot: Snapshot,
   policies: readonly ChosenPolicy[],
 ): DomainResult[] {
-  const shareOf = (ns: number, of: number): number => (kernel.nowNs === 0 ? 0 : ns / (kernel.nowNs * of));
+  const simulatedNs = kernel.nowNs - kernel.countedFromNs;
+  const shareOf = (ns: number, of: number): number => (simulatedNs === 0 ? 0 : ns / (simulatedNs * of));
   return snapshot.domains.map(({ domain, state, counters, worker, hists, movedFrom }) => {
     const { name, cpus, workerCpu } = plan.domains[domain];
     const busyNs = kernel.domains[domain].members.reduce((sum, cpu) => sum + cpu.busyNs, 0);
@@ -25,7 +26,8 @@ export function domainResults(
       policy: policies[domain].definition.name,
       state,
       busyShare: shareOf(busyNs, cpus.length),
-      workerShare: shareOf(kernel.timedWorkers[domain].busyNs, 1),
+      // A batch that is begun counts as a whole.
+      workerShare: Math.min(1, shareOf(kernel.timedWorkers[domain].busyNs, 1)),
       counters: { ...counters },
       worker: { ...worker },
       histograms: byName((hist) => histogramResult(hists[hist])),

@@ -152,7 +152,7 @@ describe('nodeland sim --sweep', () => {
     expect(err).toMatch(/^4 of 4: cpus=\d policy=(?:vtime|fifo)$/m);
   });
 
-  test('shows what docs/simulate.md shows', { timeout: 60_000 }, async () => {
+  test('shows what docs/simulate.md shows', { timeout: 120_000 }, async () => {
     const page = readFileSync(new URL('../../docs/simulate.md', import.meta.url), 'utf8');
     const [, command = '', shown = ''] =
       /^npx nodeland sim (.*--sweep.*)\n```\n\n```text\n([^]*?)^```$/m.exec(page) ?? [];
@@ -170,7 +170,7 @@ describe('nodeland sim --sweep', () => {
     const workers = rows(out)
       .slice(1)
       .map((row) => parseFloat(row[5]));
-    expect(workers[1]).toBeGreaterThan(2 * workers[3]);
+    expect(workers[1]).toBeGreaterThan(1.5 * workers[3]);
   });
 
   test('--json prints a list of what each would print alone', { timeout: 60_000 }, async () => {

@@ -81,11 +81,25 @@ describe('a simulation', () => {
     );
   });
 
+  test('counts nothing of its warm-up', async () => {
+    const numbers = { cpus: '8', 'warm-up-ms': '100', 'duration-ms': '200' };
+    const result = await run('sleepers', numbers, { fastPath: false });
+    expect(result).toMatchObject({ warmUpMs: 100, simulatedMs: 200, ended: 'duration' });
+    expect(result.groups[0].wait.count).toBe(result.switches);
+    const ways = sum(result, 'asked') + sum(result, 'standing');
+    expect(Math.abs(ways - result.switches)).toBeLessThan(5);
+    const whole = await run('sleepers', { cpus: '8', 'duration-ms': '300' }, { fastPath: false });
+    expect(result.switches / whole.switches).toBeCloseTo(2 / 3, 1);
+  });
+
   test('ends after so many task switches', async () => {
     const result = await run('server', { switches: '5000' });
     expect(result).toMatchObject({ ended: 'switches' });
     expect(result.switches).toBeGreaterThanOrEqual(5000);
     expect(result.switches).toBeLessThan(5100);
+    const later = await run('server', { switches: '5000', 'warm-up-ms': '100' });
+    expect(later.switches).toBeLessThan(5100);
+    expect(later.simulatedMs / result.simulatedMs).toBeCloseTo(1, 0);
   });
 
   test('of 256 CPUs and 100,000 task switches comes to its end', { timeout: 60_000 }, async () => {
@@ -179,12 +193,12 @@ describe('a server', () => {
     const numbers = {
       cpus: `${cpus}`,
       nodes: '1',
-      'duration-ms': '60000',
+      'duration-ms': '30000',
       'decision-ns': '0',
       'batch-ns': '0',
     };
     const { took, done } = (await run(workload(spec), numbers, { policy: 'fifo' })).groups[0];
-    expect(done / (60 * 2000 * cpus * load)).toBeCloseTo(1, 1);
+    expect(done / (30 * 2000 * cpus * load)).toBeCloseTo(1, 1);
     expect(took.meanNs / (500_000 * (1 + waitOf(cpus, load)))).toBeGreaterThan(0.93);
     expect(took.meanNs / (500_000 * (1 + waitOf(cpus, load)))).toBeLessThan(1.07);
   });

@@ -15,7 +15,7 @@ const SETTINGS: Readonly<Record<string, SettingKey>> = {
   'stall-ms': 'stallMs',
   'steal-us': 'stealUs',
 };
-const NUMBERS = ['cpus', 'nodes', 'duration-ms', 'switches', 'seed', 'decision-ns', 'batch-ns'];
+const NUMBERS = ['cpus', 'nodes', 'warm-up-ms', 'duration-ms', 'switches', 'seed', 'decision-ns', 'batch-ns'];
 const NAMES = [...Object.keys(SETTINGS), 'workload', ...NUMBERS];
 
 /** Axis is one parameter of a sweep with its values, and what they change. */
