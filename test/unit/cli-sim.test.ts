@@ -86,6 +86,46 @@ describe('nodeland sim', () => {
     expect(JSON.parse(options.out)).toMatchObject({ policy: { options: { orderWakes: 7 } } });
   });
 
+  test('repeats a policy that throws dice as well', async () => {
+    const policy = file(
+      'dice.mts',
+      `import { definePolicy } from 'nodeland';
+export default definePolicy({
+  name: 'dice', summary: 'random order', standing: 'none',
+  create: ({ decisions }) => {
+    const held = [];
+    return {
+      enqueue: (task) => { held.push(task); },
+      dispatch: () => {
+        for (const task of held.splice(0)) {
+          decisions.keyNs[task] = Math.floor(Math.random() * 1e9);
+          decisions.publish(task, 0, 0xffff, 0);
+        }
+      },
+    };
+  },
+});
+`,
+    );
+    const workload = file('dozen.yaml', 'groups: { hog: { kind: hogs, count: 12 } }');
+    const args = [
+      '--cpus',
+      '2',
+      '--workload',
+      workload,
+      '--duration-ms',
+      '500',
+      '--policy',
+      policy,
+      '--json',
+    ];
+    const [first, again, other] = [await sim(...args), await sim(...args), await sim(...args, '--seed', '2')];
+    expect(first.err).toBe('');
+    expect(withoutWall(again.out)).toBe(withoutWall(first.out));
+    const groupsOf = ({ out }: Outcome): unknown => (JSON.parse(out) as SimResult).groups;
+    expect(groupsOf(other)).not.toEqual(groupsOf(first));
+  });
+
   test('a policy that throws ends it, with its name, the time and the line', async () => {
     const policy = file(
       'throws.mts',
