@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-// Builds the three parts: BPF objects, addon, TypeScript (twice when the layout generated from the objects changed).
+// Builds the three parts: BPF objects, addon, TypeScript (twice when the layout generated from the objects changed), and
+// bundles what is started.
 // Each part does nothing when nothing it reads has changed.
-import { chmodSync, existsSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
+import { bundle } from './bundle.mjs';
 import { checkoutDir, vmlinuxHeader, cachedLibbpfDir } from './paths.mjs';
 import { isStartedDirectly, run, runMain, Stop } from './run.mjs';
 import { hashOf, listFiles, readStamp, writeStamp } from './stamp.mjs';
@@ -12,6 +14,7 @@ const layoutGenerator = 'scripts/gen-layout.mjs';
 const layoutFile = 'src/shm/layout.generated.ts';
 const layoutStamp = 'build/layout.stamp';
 const typescriptStamp = 'dist/.stamp';
+const bundleStamp = 'lib/.stamp';
 
 function make(folder) {
   const variables = [`VMLINUX_H=${vmlinuxHeader}`, `LIBBPF_CACHE=${cachedLibbpfDir}`];
@@ -39,16 +42,26 @@ function compileTypeScript() {
   return true;
 }
 
+/** Bundles if anything that was compiled, or how, has changed. */
+async function bundleProgram() {
+  const inputs = [...listFiles('dist', '.js'), 'scripts/bundle.mjs', 'package-lock.json'];
+  const hash = hashOf(inputs);
+  if (readStamp(bundleStamp) === hash) return;
+  await bundle();
+  writeStamp(bundleStamp, hash);
+}
+
 /** Makes `npx nodeland` work from the checkout: npm links the commands of dependencies, not a package's own. */
 function linkCommand() {
-  const cli = join(checkoutDir, 'dist/src/cli/main.js');
+  const cli = join(checkoutDir, 'lib/src/cli/main.js');
   const link = join(checkoutDir, 'node_modules/.bin/nodeland');
   if (!existsSync(cli) || !existsSync(dirname(link))) return;
   if ((statSync(cli).mode & 0o111) === 0) chmodSync(cli, 0o755);
-  if (!existsSync(link)) {
-    rmSync(link, { force: true });
-    symlinkSync(relative(dirname(link), cli), link);
-  }
+  const target = relative(dirname(link), cli);
+  const found = lstatSync(link, { throwIfNoEntry: false });
+  if (found?.isSymbolicLink() && readlinkSync(link) === target) return;
+  rmSync(link, { force: true });
+  symlinkSync(target, link);
 }
 
 /** Writes the layout file anew if an object changed; it needs the compiled BTF reader. True when the file changed. */
@@ -66,7 +79,7 @@ function generateLayout() {
  * Builds everything, or throws a Stop that names the part that failed. With `keepLayout` a stale layout file is left
  * for the test's check to find.
  */
-export function buildAll({ keepLayout = false } = {}) {
+export async function buildAll({ keepLayout = false } = {}) {
   make('bpf');
   make('native');
   // Helper programs of tests; a package has no tests.
@@ -74,6 +87,7 @@ export function buildAll({ keepLayout = false } = {}) {
   let compiled = compileTypeScript();
   if (!keepLayout && generateLayout()) compiled = compileTypeScript();
   if (!compiled) throw new Stop('TypeScript does not compile');
+  await bundleProgram();
   linkCommand();
 }
 

@@ -64,8 +64,8 @@ export function prepareMachine({ mayGoWithout = false } = {}) {
 }
 
 if (isStartedDirectly(import.meta.url)) {
-  await runMain(() => {
+  await runMain(async () => {
     prepareMachine();
-    buildAll();
+    await buildAll();
   });
 }

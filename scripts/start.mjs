@@ -6,12 +6,12 @@ import { checkoutDir } from './paths.mjs';
 import { runMain } from './run.mjs';
 import { prepareMachine } from './setup.mjs';
 
-const cli = 'dist/src/cli/main.js';
+const cli = 'lib/src/cli/main.js';
 const machine = ['--cpus', '8', '--nodes', '2', '--memory', '3', '--deterministic'];
 
-await runMain(() => {
+await runMain(async () => {
   prepareMachine();
-  buildAll();
+  await buildAll();
   const args = [cli, 'sandbox', ...machine, '--', 'node', cli, 'demo'];
   const child = spawn(process.execPath, args, { cwd: checkoutDir, stdio: 'inherit' });
   // Ctrl-C reaches the child by itself; a signal sent to this process alone is handed on. Either way its end is ours.

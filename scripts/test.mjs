@@ -17,9 +17,9 @@ function selectStages(names) {
 }
 
 /** Builds, or gives the reason why not. */
-function buildFailure() {
+async function buildFailure() {
   try {
-    buildAll({ keepLayout: true });
+    await buildAll({ keepLayout: true });
     return undefined;
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
@@ -35,11 +35,11 @@ function runStage(stage, failure) {
   return stage.run();
 }
 
-await runMain(() => {
+await runMain(async () => {
   const selected = selectStages(process.argv.slice(2));
   const isCi = process.env.CI === 'true';
   prepareMachine({ mayGoWithout: true });
-  const failure = buildFailure();
+  const failure = await buildFailure();
   const total = { passed: 0, failed: failure === undefined ? 0 : 1, skipped: [] };
 
   for (const stage of selected) {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../', import.meta.url));
 const page = readFileSync(join(root, 'docs/write-a-policy.md'), 'utf8');
-export const isBuilt = existsSync(join(root, 'dist/src/cli/main.js'));
+export const isBuilt = existsSync(join(root, 'lib/src/cli/main.js'));
 
 /** `sh` is executed; `ts` is what the file holds from there on. */
 export interface Step {
@@ -39,7 +39,7 @@ export class Tutorial {
 
   /** execute runs a step's commands, with this checkout as `npx nodeland`. */
   execute({ text }: Step): { readonly status: number | null; readonly output: string } {
-    const script = text.replaceAll('npx nodeland', 'node dist/src/cli/main.js');
+    const script = text.replaceAll('npx nodeland', 'node lib/src/cli/main.js');
     const { status, stdout, stderr } = spawnSync('sh', ['-e', '-c', script], { cwd: root, encoding: 'utf8' });
     return { status, output: stdout + stderr };
   }

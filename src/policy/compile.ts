@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, type BuildFailure, type Message, type Plugin, stop } from 'esbuild';
+import type { BuildFailure, Message, Plugin } from 'esbuild';
 import { EXIT, UserError } from '../cli/errors.js';
 
 /** What `import ... from 'nodeland'` is to a policy, wherever it lies: this installation's own. */
@@ -30,6 +30,8 @@ export class Compiler {
     await checkFile(path, name);
     this.folder ??= realpathSync(mkdtempSync(join(tmpdir(), 'nodeland-policy-')));
     const stem = basename(path, extname(path));
+    // Only for whoever has a policy to compile: it takes longer to load than most policies.
+    const { build, stop } = await import('esbuild');
     const outfile = join(this.folder, `${++this.count}-${stem}.mjs`);
     try {
       await build({

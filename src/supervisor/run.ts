@@ -60,7 +60,7 @@ const WORKER_V8_FLAGS = ['--min-semi-space-size=2', '--max-semi-space-size=2'];
  * @throws UserError for what the user can mend
  */
 export async function runScheduler(config: RunConfig): Promise<number> {
-  const log = createLog(config.verbose);
+  const log = await createLog(config.verbose);
   checkMachine();
   const hotplugSeq = hotplugSequence();
   const topology = readTopology();

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../lib/src/cli/main.js', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 
 const run = (...prefix: string[]): { status: number | null; stderr: string } => {

@@ -16,7 +16,7 @@ import { planFor } from '../../src/config/plan.js';
 import { readTopology } from '../../src/topology/read.js';
 import { sysfsTree } from '../fixtures/sysfs/tree.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../lib/src/cli/main.js', import.meta.url));
 const STACK = /^ {4}at |\[object |^\w*Error: |node:internal/m;
 /** Where there is sched_ext, `run` and `demo` would take the machine: only what cannot begin is tried there. */
 const mayAttach = existsSync('/sys/kernel/sched_ext');

@@ -8,7 +8,7 @@ import { configInput, runCommand } from '../../src/cli/run.js';
 import { type ConfigInput, loadConfig } from '../../src/config/config.js';
 import { sysfsFrom, sysfsTree } from '../fixtures/sysfs/tree.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../lib/src/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'nodeland-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 

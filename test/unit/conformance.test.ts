@@ -10,7 +10,7 @@ import type { Slot } from '../../src/shm/slot.js';
 const folder = fileURLToPath(new URL('../../examples/', import.meta.url));
 const examples = readdirSync(folder).filter((name) => name.endsWith('.ts'));
 
-const cli = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../lib/src/cli/main.js', import.meta.url));
 
 /** In a process of its own: what the compiler made of other policies' code would make this one's allocate. */
 function expectConforming(policy: string): void {

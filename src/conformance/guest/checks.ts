@@ -190,7 +190,7 @@ function percentileOf(histogram: string, part: number): number {
 }
 
 /**
- * What the scheduler test suite schtest looks at beside. Not every policy wants them: reported for those that ask. Of its
- * four, "come together" (a process's threads on one last-level cache) needs several caches and is not here.
+ * What the scheduler test suite schtest looks at beside. Not every policy wants them: reported for those that ask. Its fourth,
+ * "come together" (a process's threads on one last-level cache), needs several caches: test/policies/come-together.test.ts.
  */
 export const GUEST_PROPERTIES: readonly GuestCheck[] = [fairness, adaptive, spreadOut];

@@ -28,7 +28,7 @@ export interface GuestTest {
 export async function runInGuest({ policy, options, subject, properties, note }: GuestTest): Promise<void> {
   const { weights } = subject.policy;
   const order: GuestOrder = { policy, options, weights, properties: properties === true };
-  const main = join(packageRoot(), 'dist/src/conformance/guest/main.js');
+  const main = join(packageRoot(), 'lib/src/conformance/guest/main.js');
   const lines = new LineReader((line) => {
     if (line.startsWith('{')) note(JSON.parse(line) as Report);
   });

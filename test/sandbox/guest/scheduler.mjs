@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 /** The command line of this checkout. */
 export const nodeland = [
   process.execPath,
-  fileURLToPath(new URL('../../../dist/src/cli/main.js', import.meta.url)),
+  fileURLToPath(new URL('../../../lib/src/cli/main.js', import.meta.url)),
 ];
 export const guestFile = (name) => fileURLToPath(new URL(name, import.meta.url));
 

@@ -1,0 +1,46 @@
+// Two threads that wake each other, on a machine of several last-level caches: where are they? `node come-together.mjs POLICY...`
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { guestFile, hackbench, scheduleUnder } from './scheduler.mjs';
+
+const SECONDS = 6;
+const LOOK_MS = 20;
+
+/** proc(5): fields 14, 15 and 39 of stat are ticks in user and system mode, and the CPU it ran on last. */
+function threadsOf(pid) {
+  return readdirSync(`/proc/${pid}/task`).map((tid) => {
+    const stat = readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { tid, ticks: Number(fields[11]) + Number(fields[12]), cpu: Number(fields[36]) };
+  });
+}
+
+/** In how many looks the two busiest threads were on each CPU. */
+async function watch() {
+  const child = spawn(process.execPath, [guestFile('ping-pong.mjs'), String(SECONDS)]);
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  const looks = [];
+  // The threads have to begin first.
+  await sleep(2000);
+  for (const end = performance.now() + (SECONDS - 3) * 1000; performance.now() < end; await sleep(LOOK_MS)) {
+    looks.push(threadsOf(child.pid));
+  }
+  const busiest = looks
+    .at(-1)
+    .sort((a, b) => b.ticks - a.ticks)
+    .slice(0, 2);
+  const exitCode = await ended;
+  const cpus = looks.flatMap((threads) =>
+    threads.filter(({ tid }) => busiest.some((thread) => thread.tid === tid)).map(({ cpu }) => cpu),
+  );
+  return { pingPong: { exitCode, cpus, ticks: busiest.map(({ ticks }) => ticks) } };
+}
+
+for (const policy of process.argv.slice(2)) {
+  await scheduleUnder(policy, {
+    args: ['--domains', 'llc', '--policy', policy],
+    groups: [[hackbench]],
+    during: watch,
+  });
+}
