@@ -11,6 +11,7 @@ const entries = [
   'src/cli/main.js',
   'src/conformance/guest/main.js',
   'workers/domain.js',
+  'workers/simulate.js',
   'src/policy/api.js',
 ];
 /** They start threads or programs of their own files, or are seldom needed. */

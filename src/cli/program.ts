@@ -7,6 +7,7 @@ import { packageVersion } from './package-info.js';
 import { policyCommand } from './policy.js';
 import { runCommand } from './run.js';
 import { sandboxCommand } from './sandbox.js';
+import { simCommand } from './sim.js';
 
 const EXIT_CODES = `
 Exit codes: 0 done, 64 usage, 69 this kernel has no sched_ext or nothing runs, 77 not enough privilege,
@@ -24,6 +25,7 @@ export function createProgram(): Command {
     .addCommand(runCommand())
     .addCommand(domainsCommand())
     .addCommand(policyCommand())
+    .addCommand(simCommand())
     .addCommand(doctorCommand())
     .addCommand(sandboxCommand())
     .addCommand(demoCommand());

@@ -72,14 +72,14 @@ export function configInput(command: Command): ConfigInput {
     if (command.getOptionValueSource(name) !== 'cli') continue;
     // --no-balance and --no-fast-path give false.
     const value = key === 'balanceMs' && values[name] === false ? 0 : values[name];
-    options[key] = { option, value: typed(key, value) };
+    options[key] = { option, value: settingValue(key, value) };
   }
   const file = values['config'];
   return { file: typeof file === 'string' ? file : undefined, options, verbose: values['verbose'] === true };
 }
 
-/** Numbers come as text; text that is no number stays as it is, for the schema's message to show. */
-function typed(key: SettingKey, value: unknown): unknown {
+/** settingValue is what was typed for a setting: numbers come as text; what is no number stays, for the schema's message to show. */
+export function settingValue(key: SettingKey, value: unknown): unknown {
   if (key === 'policyOptions') return isTexts(value) ? parsePolicyOptions(value) : value;
   const isNumber =
     /(?:Us|Ms|S|^slots)$/.test(key) && typeof value === 'string' && /^[+-]?\d+(?:\.\d+)?$/.test(value);

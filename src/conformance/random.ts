@@ -21,6 +21,11 @@ export class Random {
     return low + this.next() * (high - low);
   }
 
+  /** exponential is what lies between events that happen independently of each other. */
+  exponential(mean: number): number {
+    return -mean * Math.log(1 - this.next());
+  }
+
   pick<T>(list: readonly T[]): T {
     return list[Math.floor(this.next() * list.length)];
   }

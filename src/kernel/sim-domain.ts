@@ -5,12 +5,15 @@ import {
   COUNTER_NAMES,
   DECISION_FLAG,
   DOMAIN,
+  DOMAIN_STATE,
   LIMIT,
   ORDER,
   ORDER_FLAG,
   OWNER,
   SLOT,
+  WORKER_STAT_NAMES,
 } from '../shm/layout.generated.js';
+import type { SimCpu } from './sim-cpu.js';
 import { clampKey, clampSlice, SimDecisionConsumer, SimTaskProducer } from './sim-rings.js';
 import type { SimTask } from './sim-task.js';
 
@@ -26,16 +29,29 @@ export interface SimQueued {
   readonly preempt: boolean;
 }
 
-/** SimRequests is what a worker may ask beside decisions about tasks. */
+/** SimRequests is what a worker may ask beside decisions about tasks, and what the kernel is told of. */
 export interface SimRequests {
   kick(cpu: number, preempt: boolean): void;
   wakeWorker(domain: number): void;
+  /** Something was queued or told here. */
+  touch(domain: SimDomain): void;
+  /** A decision was applied. */
+  answered(task: SimTask): void;
 }
 
 /** SimDomain is ordered by key; equal keys in order of arrival, as a vtime DSQ. */
 export class SimDomain {
   readonly queue: SimQueued[] = [];
+  /** Its CPUs, in the order of their numbers. */
+  readonly members: SimCpu[] = [];
   readonly producer: SimTaskProducer;
+  /** CPUs that run something, and CPUs that looked for work in vain. Others are about to look. */
+  nrRunning = 0;
+  nrIdle = 0;
+  /** It is to be settled. */
+  isTouched = false;
+  private tickDue = false;
+  private readonly cpuSet: ReadonlySet<number>;
   private readonly consumer: SimDecisionConsumer;
   private readonly at: number;
 
@@ -51,6 +67,43 @@ export class SimDomain {
     this.producer = new SimTaskProducer(arena, id);
     this.consumer = new SimDecisionConsumer(arena, id);
     this.at = this.producer.place.domainWord;
+    this.cpuSet = new Set(cpus);
+  }
+
+  word(field: keyof typeof DOMAIN.word): number {
+    return this.arena.words[this.at + DOMAIN.word[field]];
+  }
+
+  setWord(field: keyof typeof DOMAIN.word, value: number): void {
+    this.arena.words[this.at + DOMAIN.word[field]] = value;
+  }
+
+  get state(): number {
+    return this.word('state');
+  }
+
+  /** goTo changes how the domain is scheduled. */
+  goTo(state: keyof typeof DOMAIN_STATE): void {
+    this.setWord('state', DOMAIN_STATE[state]);
+  }
+
+  /** push asks the worker about a task; false when its ring is full. */
+  push(task: SimTask, flags: number): boolean {
+    if (!this.producer.push(task.slot, flags)) return false;
+    this.requests.touch(this);
+    return true;
+  }
+
+  /** hasWorkerWork tells whether a parked worker is to be called. */
+  get hasWorkerWork(): boolean {
+    return this.tickDue || this.word('wakeRequest') !== 0 || this.word('taskTail') !== this.word('taskHead');
+  }
+
+  /** letWorkerIn is what happens when the worker gets its CPU. */
+  letWorkerIn(): void {
+    this.tickDue = false;
+    this.setWord('wakeRequest', 0);
+    this.setWord('parked', 0);
   }
 
   get clockNs(): number {
@@ -68,6 +121,7 @@ export class SimDomain {
     const wanted = this.arena.words[this.at + DOMAIN.word.events];
     if (((wanted >>> kind) & 1) === 0) return;
     this.count(this.producer.tell(kind, slot, enq, generation) ? 'EVENTS' : 'EVENTS_LOST');
+    this.requests.touch(this);
   }
 
   /** tickMs is how often the worker is to run at least; 0: it need not. */
@@ -77,14 +131,26 @@ export class SimDomain {
 
   tick(): void {
     this.arena.words[this.at + DOMAIN.word.ticks]++;
+    this.tickDue = true;
+    this.requests.touch(this);
   }
 
-  setIdle(count: number): void {
-    this.arena.words[this.at + DOMAIN.word.nrIdle] = count;
+  addIdle(count: number): void {
+    this.nrIdle += count;
+    this.setWord('nrIdle', this.nrIdle);
   }
 
-  count(name: CounterName): void {
-    addU64(this.arena.words, this.at + DOMAIN.word.counters + COUNTER[name] * 2, 1);
+  count(name: CounterName, amount = 1): void {
+    addU64(this.arena.words, this.at + DOMAIN.word.counters + COUNTER[name] * 2, amount);
+  }
+
+  /** countAnew forgets what was counted here. */
+  countAnew(): void {
+    const { arena, at } = this;
+    const zero = (word: number, counters: number): void =>
+      void arena.words.fill(0, word, word + 2 * counters);
+    zero(at + DOMAIN.word.counters, COUNTER_NAMES.length);
+    zero(at + DOMAIN.word.workerStats, WORKER_STAT_NAMES.length);
   }
 
   /** counters reads all counters by name. */
@@ -98,6 +164,7 @@ export class SimDomain {
     let place = this.queue.length;
     while (place > 0 && this.queue[place - 1].keyNs > queued.keyNs) place--;
     this.queue.splice(place, 0, queued);
+    this.requests.touch(this);
   }
 
   private placeFor(cpu: number): number {
@@ -140,7 +207,7 @@ export class SimDomain {
   }
 
   private kick(cpu: number, preempt: boolean): void {
-    if (this.cpus.includes(cpu)) this.requests.kick(cpu, preempt);
+    if (this.cpuSet.has(cpu)) this.requests.kick(cpu, preempt);
     else this.count('BAD_CPU');
   }
 
@@ -171,6 +238,7 @@ export class SimDomain {
       task.moveTo(this.id, this.domainOf(task.domain).clockNs, this.clockNs);
     }
     this.count('DECIDED');
+    this.requests.answered(task);
     const queued = this.decided(task, consumer);
     this.insert(queued);
     return queued;
@@ -194,7 +262,7 @@ export class SimDomain {
 
   private checkCpu(task: SimTask, cpu: number): number {
     if (cpu === LIMIT.CPU_ANY) return cpu;
-    if (!this.cpus.includes(cpu)) {
+    if (!this.cpuSet.has(cpu)) {
       this.count('BAD_CPU');
       return LIMIT.CPU_ANY;
     }

@@ -3,7 +3,17 @@ import { type Arena, writeU64 } from '../shm/arena.js';
 import { OWNER, SLOT } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 
-/** SimBehaviour: run for `runNs`, sleep for `sleepNs`, and so on for ever. */
+/** SimStep is what a task does next. It waits until somebody calls {@link SimKernel.wakeUp}. */
+export type SimStep =
+  | { readonly kind: 'run'; readonly ns: number }
+  | { readonly kind: 'sleep'; readonly ns: number }
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'exit' };
+
+/** What a wake-up costs a task that then finds nothing to do. */
+const LOOK_NS = 1000;
+
+/** SimBehaviour: run for `runNs`, sleep for `sleepNs`, and so on for ever; or what `next` says. */
 export interface SimBehaviour {
   readonly name?: string;
   /** 100 is nice 0. */
@@ -18,6 +28,10 @@ export interface SimBehaviour {
   readonly startNs?: number;
   /** CPUs it may use; all of its domain otherwise. */
   readonly allowedCpus?: readonly number[];
+  /** Asked at its start and after each step; `runNs` and the like then mean nothing. It may spawn and wake other tasks. */
+  readonly next?: (task: SimTask) => SimStep;
+  /** Those who watch may sort by it. */
+  readonly group?: number;
 }
 
 /** SimTask is one task. The simulated kernel changes it; tests read its totals. */
@@ -38,11 +52,22 @@ export class SimTask {
   /** What its last decision said. */
   keepsKey = false;
   exited = false;
+  /** It has woken, and not yet run. */
+  isWoken = false;
+  /** What it stops for. */
+  leaving: Exclude<SimStep, { readonly kind: 'run' }> = { kind: 'exit' };
+  /** It sleeps until somebody wakes it up. */
+  waits = false;
+  /** Somebody did before it waited. */
+  isCalled = false;
+  /** Where it ran last; -1 before it did. */
+  ranDomain = -1;
   private runnable = false;
   /** The domain whose clock its virtual time is in. */
   domain: number;
   weight: number;
-  private allowedCpus: readonly number[] | undefined;
+  private allowedCpus: ReadonlySet<number> | undefined;
+  private following: SimStep | undefined;
 
   /** Totals. */
   cpuNs = 0;
@@ -61,7 +86,6 @@ export class SimTask {
     this.name = behaviour.name ?? `task${slot}`;
     this.weight = behaviour.weight ?? 100;
     this.domain = behaviour.domain ?? 0;
-    this.allowedCpus = behaviour.allowedCpus;
     this.leftNs = behaviour.runNs;
     this.at = arena.slotsWord + slot * SLOT.words;
     const generation = (this.word('generation') + 1) & 0xffff;
@@ -73,9 +97,41 @@ export class SimTask {
     this.setRunnable(0);
     this.setWord('numaNode', 0xffffffff);
     arena.words[this.at + SLOT.word.order] = 0;
-    const comm = Buffer.from(arena.words.buffer, this.at * 4 + SLOT.byte.comm, 16);
-    comm.fill(0).write(this.name.slice(0, 15));
+    this.setComm(this.name);
     this.setOwner(OWNER.KERNEL);
+  }
+
+  /** setComm is what execve() does to the name that policies see. */
+  setComm(comm: string): void {
+    const bytes = Buffer.from(this.arena.words.buffer, this.at * 4 + SLOT.byte.comm, 16);
+    bytes.fill(0).write(comm.slice(0, 15));
+  }
+
+  /** nextStep is what follows what it has done. Who was woken before it waits does not wait. */
+  nextStep(): SimStep {
+    const step = this.plannedStep();
+    if (step.kind !== 'wait' || !this.isCalled) return step;
+    this.isCalled = false;
+    return this.nextStep();
+  }
+
+  private plannedStep(): SimStep {
+    const { behaviour, following } = this;
+    this.following = undefined;
+    if (following !== undefined) return following;
+    if (behaviour.next !== undefined) return behaviour.next(this);
+    const { sleepNs, vary } = behaviour;
+    return sleepNs === undefined ? { kind: 'exit' } : { kind: 'sleep', ns: sleepNs * (vary?.() ?? 1) };
+  }
+
+  /** runNs is how long it runs now that it has woken. */
+  runNs(): number {
+    const { behaviour } = this;
+    if (behaviour.next === undefined) return Math.ceil(behaviour.runNs * (behaviour.vary?.() ?? 1));
+    const step = this.nextStep();
+    if (step.kind === 'run') return Math.ceil(step.ns);
+    this.following = step;
+    return LOOK_NS;
   }
 
   word(field: keyof typeof SLOT.word): number {
@@ -95,12 +151,17 @@ export class SimTask {
   }
 
   mayUse(cpu: number): boolean {
-    return this.allowedCpus?.includes(cpu) ?? true;
+    return this.allowedCpus?.has(cpu) ?? true;
+  }
+
+  /** It may run on one CPU only. */
+  get isBound(): boolean {
+    return this.allowedCpus?.size === 1;
   }
 
   /** allow sets the CPUs it may use, and shows the domains they are in. */
   allow(cpus: readonly number[] | undefined, domains: readonly { readonly cpus: readonly number[] }[]): void {
-    this.allowedCpus = cpus;
+    this.allowedCpus = cpus === undefined ? undefined : new Set(cpus);
     domains.forEach((domain, id) => {
       const at = this.at + SLOT.word.allowedDomains + (id >> 5);
       const bit = 1 << (id & 31);

@@ -2,15 +2,20 @@
  * A simulated kernel: the rings of an ordinary buffer, a virtual clock, and CPUs that execute tasks of a given behaviour.
  * The worker and policy code that runs on it is byte for byte what runs on the real one. Deterministic.
  *
- * A worker's turn takes no time here. It gets one after every event, as a parked worker would.
+ * Unless `worker` says how long a worker takes, its turn takes no time, and it gets one after every event.
  */
 import type { Arena } from '../shm/arena.js';
-import { EVENT, LIMIT, OWNER, TASK_FLAG } from '../shm/layout.generated.js';
+import { DOMAIN_STATE, EVENT, HEADER, OWNER, TASK_FLAG } from '../shm/layout.generated.js';
 import { type Slot, slot } from '../shm/slot.js';
 import { SimCpu } from './sim-cpu.js';
-import { SimDomain, type SimQueued } from './sim-domain.js';
+import { SimDispatch } from './sim-dispatch.js';
+import { SimDomain, type SimRequests } from './sim-domain.js';
+import { SimEvents } from './sim-events.js';
 import { setUpSimMemory } from './sim-memory.js';
+import { SimSettle } from './sim-settle.js';
 import { type SimBehaviour, SimTask } from './sim-task.js';
+import { SimWatch, WATCH_NS } from './sim-watch.js';
+import { SimWorker, type SimWorkerTimes } from './sim-worker.js';
 
 export interface SimOptions {
   /** The CPUs of each domain. */
@@ -23,81 +28,140 @@ export interface SimOptions {
   readonly fastPath?: boolean;
   /** Ask for every wake-up, standing orders or not. */
   readonly askAlways?: boolean;
+  /** How long workers take, and the CPU of each, which has no time for tasks meanwhile. */
+  readonly worker?: SimWorkerTimes & { readonly cpus: readonly number[] };
+  /** For each domain the others, nearest first: tasks that wake and CPUs that idle then look there. */
+  readonly near?: readonly (readonly number[])[];
+  /** A CPU about to idle takes tasks of other domains that waited for longer. */
+  readonly stealUs?: number;
+  /** Watch over workers and waits, as bpf/watch.h does. Needs `worker`. */
+  readonly stallMs?: number;
+  /** Tasks bound to one CPU are queued for it without asking. */
+  readonly boundInKernel?: boolean;
 }
 
-interface SimEvent {
-  readonly atNs: number;
-  readonly action: () => void;
+/** There is no slot for another task. */
+export class NoSlotError extends Error {
+  override name = 'NoSlotError';
 }
-
-/** Turns a worker may take after one event; more means that it and the kernel chase each other. */
-const MAX_TURNS = 5000;
-/** Less of a slice than this is not worth giving back. */
-const SLICE_REST_MIN_NS = 50_000;
-const EXEC_CAP_SLICES = 100;
 
 export class SimKernel {
   readonly arena: Arena;
   readonly domains: readonly SimDomain[];
   /** All there have been, in order of their coming. */
   readonly tasks: SimTask[] = [];
+  /** Those that have not exited, by slot. */
+  readonly living: (SimTask | undefined)[] = [];
+  nrLiving = 0;
   nowNs = 0;
+  /** How often a CPU began to run a task. */
+  switches = 0;
+  /** From when on counters and totals are. */
+  countedFromNs = 0;
   /** Called before time moves on, for those who watch. */
   beforeAdvance: ((untilNs: number) => void) | undefined;
+  /** Called when a task begins to run; `wakeNs` if it woke since it last ran. */
+  onBegin: ((task: SimTask, waitNs: number, wakeNs: number | undefined) => void) | undefined;
+  readonly cpus: readonly SimCpu[];
+  readonly sliceUs: number;
+  readonly stealUs: number;
+  readonly near: readonly (readonly number[])[] | undefined;
+  readonly dispatch: SimDispatch;
+  /** Of each domain, if workers take time. */
+  readonly timedWorkers: readonly SimWorker[] = [];
   private readonly bySlot: (SimTask | undefined)[] = [];
   private readonly freeSlots: Slot[] = [];
-  private readonly nextTickNs: (number | undefined)[] = [];
-  readonly cpus: readonly SimCpu[];
-  private readonly events: SimEvent[] = [];
-  private readonly workers: ((() => number) | undefined)[] = [];
-  private readonly sliceUs: number;
+  private readonly events = new SimEvents();
+  private readonly settle = new SimSettle(this);
 
   constructor(private readonly options: SimOptions) {
+    const { worker, stallMs } = options;
     this.sliceUs = options.sliceUs ?? 5000;
+    this.stealUs = options.stealUs ?? 0;
+    this.near = options.near;
     this.arena = setUpSimMemory({
       domains: options.domains.map((cpus) => ({ cpus })),
       nrSlots: options.nrSlots ?? 256,
       taskRingSize: options.taskRingSize ?? 256,
       decisionRingSize: options.decisionRingSize ?? 256,
     });
+    const taskOf = (index: number): SimTask | undefined => this.bySlot[index];
+    const domainOf = (id: number): SimDomain => this.domains[id];
+    const requests = this.requests();
     this.domains = options.domains.map(
-      (cpus, id) =>
-        new SimDomain(
-          this.arena,
-          id,
-          cpus,
-          this.sliceUs,
-          (index) => this.bySlot[index],
-          (other) => this.domains[other],
-          {
-            // An idle CPU looks for work after every event, and every worker has its turn.
-            kick: (cpu, preempt) => {
-              if (preempt) this.interrupt(cpu);
-            },
-            wakeWorker: () => undefined,
-          },
-        ),
+      (cpus, id) => new SimDomain(this.arena, id, cpus, this.sliceUs, taskOf, domainOf, requests),
     );
     this.cpus = this.domains.flatMap((domain) => domain.cpus.map((id) => new SimCpu(this.arena, id, domain)));
-    for (const cpu of this.cpus) cpu.idles();
+    for (const cpu of this.cpus) {
+      cpu.domain.members.push(cpu);
+      cpu.idles();
+    }
+    this.dispatch = new SimDispatch(this, this.cpus);
+    if (worker === undefined) return;
+    this.timedWorkers = this.domains.map((domain) => new SimWorker(this, domain, worker));
+    if (stallMs !== undefined) this.watch(new SimWatch(this, stallMs * 1e6));
+  }
+
+  private requests(): SimRequests {
+    return {
+      // An idle CPU looks for work after every event.
+      kick: (cpu, preempt) => {
+        if (preempt) this.dispatch.interrupt(this.dispatch.cpu(cpu));
+      },
+      wakeWorker: (domain) => {
+        if (domain >= 0 && domain < this.domains.length) this.touch(this.domains[domain]);
+      },
+      touch: (domain) => {
+        this.touch(domain);
+      },
+      answered: (task) => {
+        this.domains[task.domain].members[0]?.record('ASK', this.nowNs - task.enqueuedNs);
+      },
+    };
+  }
+
+  private watch(watch: SimWatch): void {
+    const look = (): void => {
+      watch.look();
+      this.at(this.nowNs + WATCH_NS, look);
+    };
+    this.at(WATCH_NS, look);
   }
 
   /** attach gives a domain its worker: a function that does one batch and tells how many decisions it published. */
   attach(domain: number, turn: () => number): void {
-    this.workers[domain] = turn;
+    this.settle.turns[domain] = turn;
+    const { timedWorkers } = this;
+    timedWorkers.at(domain)?.attach(turn);
+    const place = this.domains[domain];
+    // It is known to be there when it has moved.
+    place.setWord('progress', place.word('progress') + 1);
+    if (this.options.stallMs === undefined || this.nowNs === 0) place.goTo('ACTIVE');
+    this.touch(place);
   }
 
   /** detach takes the worker away; its tasks are then scheduled here. */
   detach(domain: number): void {
-    this.workers[domain] = undefined;
+    this.settle.turns[domain] = undefined;
+    this.timedWorkers.at(domain)?.attach(undefined);
+    this.domains[domain].goTo('ABSENT');
   }
 
-  /** spawn adds a task, which wakes at its start time. Slots of tasks that are gone are used again. */
+  /**
+   * spawn adds a task, which wakes at its start time. Slots of tasks that are gone are used again.
+   *
+   * @throws NoSlotError when all are in use
+   */
   spawn(behaviour: SimBehaviour): SimTask {
     const place = this.freeSlots.pop() ?? slot(this.bySlot.length);
+    if (place >= this.arena.nrSlots) {
+      throw new NoSlotError(`more than ${this.arena.nrSlots} tasks at one time`);
+    }
     const task = new SimTask(this.arena, place, behaviour, 1000 + this.tasks.length);
     task.allow(behaviour.allowedCpus, this.domains);
     this.bySlot[place] = task;
+    this.living[place] = task;
+    this.countLiving(1);
     this.tasks.push(task);
     task.vtimeNs = this.domains[task.domain].clockNs;
     this.at(behaviour.startNs ?? this.nowNs, () => {
@@ -106,11 +170,21 @@ export class SimKernel {
     return task;
   }
 
+  /** wakeUp wakes a task that waits to be woken, after the event under way; one that does not will not wait the next time. */
+  wakeUp(task: SimTask): void {
+    task.isCalled = !task.waits;
+    if (!task.waits) return;
+    task.waits = false;
+    this.at(this.nowNs, () => {
+      this.wake(task, TASK_FLAG.WAKEUP);
+    });
+  }
+
   /** kill ends a task wherever it is. */
   kill(task: SimTask): void {
     if (task.exited) return;
     const cpu = this.cpus.find(({ running }) => running?.task === task);
-    if (cpu !== undefined) this.stop(cpu);
+    if (cpu !== undefined) this.dispatch.stop(cpu);
     this.dequeue(task);
     this.exit(task);
   }
@@ -127,12 +201,10 @@ export class SimKernel {
     if (task.exited) return;
     task.allow(allowedCpus, this.domains);
     const cpu = this.cpus.find(({ id, running }) => running?.task === task && !task.mayUse(id));
-    if (cpu !== undefined) this.stop(cpu);
+    if (cpu !== undefined) this.dispatch.stop(cpu);
     const waits = this.dequeue(task) || cpu !== undefined;
     this.tell(task, EVENT.AFFINITY, task.word('enq'));
-    if (!waits) return;
-    task.beginWait(this.nowNs);
-    this.ask(task, 0);
+    if (waits) this.requeue(task);
   }
 
   /** dequeue takes a task that waits out of wherever it does, and tells whether it did. */
@@ -150,7 +222,7 @@ export class SimKernel {
     return true;
   }
 
-  private tell(task: SimTask, kind: number, enq: number): void {
+  tell(task: SimTask, kind: number, enq: number): void {
     if (!task.exited) this.domains[task.domain].tell(kind, task.slot, enq, task.word('generation'));
   }
 
@@ -159,20 +231,43 @@ export class SimKernel {
     task.exited = true;
     task.setRunnable(0);
     task.setOwner(OWNER.FREE);
+    this.living[task.slot] = undefined;
     this.freeSlots.push(task.slot);
+    this.countLiving(-1);
   }
 
-  /** run lets virtual time pass until `untilNs`. */
-  run(untilNs: number): void {
-    while (this.events.length > 0 && this.events[0].atNs <= untilNs) {
-      const [event] = this.events.splice(0, 1);
+  private countLiving(change: number): void {
+    this.nrLiving += change;
+    this.arena.words[HEADER.word.slotsUsed] = this.nrLiving;
+  }
+
+  /** run lets virtual time pass until `untilNs`, or until what is asked after every event says so. */
+  run(untilNs: number, isOver?: () => boolean): void {
+    let over = false;
+    while (!over && this.events.nextNs <= untilNs) {
+      const event = this.events.pop();
+      if (event === undefined) break;
       this.advance(event.atNs);
       event.action();
-      this.settleAll();
+      this.settle.all();
+      over = isOver?.() === true;
     }
-    this.advance(untilNs);
+    if (!over) this.advance(untilNs);
     // So that totals are those of now.
-    for (const cpu of this.cpus) this.charge(cpu);
+    for (const cpu of this.cpus) cpu.charge(this.nowNs);
+  }
+
+  /** countAnew sets every counter, histogram and total to 0: they are of the time from now on. */
+  countAnew(): void {
+    this.countedFromNs = this.nowNs;
+    this.switches = 0;
+    for (const cpu of this.cpus) {
+      cpu.charge(this.nowNs);
+      cpu.countAnew();
+    }
+    for (const domain of this.domains) domain.countAnew();
+    for (const worker of this.timedWorkers) worker.busyNs = 0;
+    for (const task of this.tasks) task.cpuNs = 0;
   }
 
   private advance(untilNs: number): void {
@@ -182,215 +277,119 @@ export class SimKernel {
 
   /** at plans something. Times are whole nanoseconds, so that every step moves the clock. */
   at(timeNs: number, action: () => void): void {
-    const atNs = Math.ceil(timeNs);
-    let place = this.events.length;
-    while (place > 0 && this.events[place - 1].atNs > atNs) place--;
-    this.events.splice(place, 0, { atNs, action });
+    this.events.push(Math.ceil(timeNs), action);
   }
 
-  /** What one domain's worker hands over is another's to decide. */
-  private settleAll(): void {
-    let published = 1;
-    for (let turn = 0; published > 0; turn++) {
-      if (turn === MAX_TURNS) throw new Error('simulation: the domains do not settle');
-      published = 0;
-      for (const domain of this.domains) published += this.settle(domain);
-    }
-    for (const domain of this.domains) this.setTick(domain);
+  touch(domain: SimDomain): void {
+    this.settle.touch(domain);
   }
 
-  /** A worker that wants to run now and then gets a turn, also while nothing happens. */
-  private setTick(domain: SimDomain): void {
-    const { tickMs, id } = domain;
-    if (tickMs === 0 || this.nextTickNs[id] !== undefined) return;
-    this.nextTickNs[id] = this.nowNs + tickMs * 1e6;
-    this.at(this.nextTickNs[id], () => {
-      this.nextTickNs[id] = undefined;
-      domain.tick();
-    });
+  /** apply does what the domain's decision ring says. */
+  apply(domain: SimDomain): void {
+    for (const queued of domain.drain()) if (queued.preempt) this.dispatch.preempt(domain, queued);
   }
 
-  /** settle gives the worker its turns and fills idle CPUs, until nothing changes, and tells how much was published. */
-  private settle(domain: SimDomain): number {
-    let total = 0;
-    for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const published = this.workers[domain.id]?.() ?? 0;
-      for (const queued of domain.drain()) if (queued.preempt) this.preempt(domain, queued);
-      for (const cpu of this.cpusOf(domain)) if (cpu.running === undefined) this.pick(cpu);
-      const idle = this.cpusOf(domain).filter((cpu) => cpu.running === undefined);
-      for (const cpu of idle) cpu.idles();
-      domain.setIdle(idle.length);
-      total += published;
-      if (published === 0) return total;
-    }
-    throw new Error(`simulation: domain ${domain.id} does not settle`);
-  }
-
-  private cpusOf(domain: SimDomain): SimCpu[] {
-    return this.cpus.filter((cpu) => cpu.domain === domain);
+  takeCpu(domain: SimDomain, forNs: number): void {
+    const id = this.options.worker?.cpus[domain.id];
+    if (id !== undefined) this.dispatch.takeAway(this.dispatch.cpu(id), forNs);
   }
 
   private wake(task: SimTask, flags: number): void {
     if (task.exited) return;
+    const { options, dispatch, nowNs } = this;
     const domain = this.domains[task.domain];
-    task.wokenNs = this.nowNs;
-    task.sleptNs = task.stoppedNs === 0 ? 0 : this.nowNs - task.stoppedNs;
+    task.wokenNs = nowNs;
+    task.isWoken = true;
+    task.sleptNs = task.stoppedNs === 0 ? 0 : nowNs - task.stoppedNs;
     task.wakes++;
     // 0 would say that it sleeps.
-    task.setRunnable(Math.max(this.nowNs, 1));
+    task.setRunnable(Math.max(nowNs, 1));
     task.execSinceWakeNs = 0;
-    task.leftNs = Math.ceil(task.behaviour.runNs * (task.behaviour.vary?.() ?? 1));
+    task.leftNs = task.runNs();
     task.vtimeNs = Math.max(task.vtimeNs, domain.clockNs - this.sliceUs * 1000);
-    task.beginWait(this.nowNs);
-    if (this.options.fastPath === true && domain.queue.length === 0) {
-      const idle = this.cpusOf(domain).find((cpu) => cpu.running === undefined && task.mayUse(cpu.id));
-      if (idle !== undefined) {
-        domain.count('IDLE');
-        this.start(idle, this.inKernel(task));
-        return;
-      }
+    task.beginWait(nowNs);
+    if (options.fastPath === true && dispatch.runOnIdle(task)) return;
+    if (options.boundInKernel === true && task.isBound) {
+      this.queueInKernel(task, 'BOUND', true);
+      return;
     }
-    const standing = this.options.askAlways === true ? undefined : domain.standing(task, this.nowNs);
+    const standing = options.askAlways === true ? undefined : domain.standing(task, nowNs);
     if (standing !== undefined) {
       domain.count('STANDING');
       domain.insert(standing);
-      if (standing.preempt) this.preempt(domain, standing);
+      if (standing.preempt) dispatch.preempt(domain, standing);
       return;
     }
     // As the kernel side: an order was looked at, and did not cover this wake-up.
-    const ended = this.options.askAlways !== true && task.orderSerial !== 0;
+    const ended = options.askAlways !== true && task.orderSerial !== 0;
     this.ask(task, ended ? flags | TASK_FLAG.ORDER_ENDED : flags);
+  }
+
+  /** requeue opens a new wait for a task that wants to go on. */
+  requeue(task: SimTask): void {
+    task.beginWait(this.nowNs);
+    if (this.options.boundInKernel === true && task.isBound) this.queueInKernel(task, 'BOUND', false);
+    else this.ask(task, 0);
   }
 
   /** ask hands the task to the worker, or queues it here when that is not possible. */
   private ask(task: SimTask, flags: number): void {
     const domain = this.domains[task.domain];
+    const isWakeup = (flags & TASK_FLAG.WAKEUP) !== 0;
     task.show();
+    if (domain.state !== DOMAIN_STATE.ACTIVE) {
+      this.queueInKernel(task, domain.state === DOMAIN_STATE.FALLBACK ? 'FALLBACK' : 'ABSENT', isWakeup);
+      return;
+    }
     task.setOwner(OWNER.ASKED);
-    if (this.workers[domain.id] !== undefined && domain.producer.push(task.slot, flags)) {
+    if (domain.push(task, flags)) {
       domain.count('ASKED');
       return;
     }
-    domain.count(this.workers[domain.id] === undefined ? 'ABSENT' : 'RING_FULL');
     task.setOwner(OWNER.KERNEL);
-    domain.insert(this.inKernel(task));
+    this.queueInKernel(task, 'RING_FULL', false);
   }
 
-  private inKernel(task: SimTask): SimQueued {
-    const sliceNs = this.sliceUs * 1000;
-    const keyNs = task.deadlineNs(EXEC_CAP_SLICES * sliceNs);
-    return { task, keyNs, sliceNs, cpu: LIMIT.CPU_ANY, preempt: false };
+  private queueInKernel(
+    task: SimTask,
+    why: 'BOUND' | 'FALLBACK' | 'ABSENT' | 'RING_FULL',
+    mayPreempt: boolean,
+  ): void {
+    const domain = this.domains[task.domain];
+    domain.count(why);
+    const queued = this.dispatch.inKernel(task);
+    domain.insert(queued);
+    if (mayPreempt) this.dispatch.preempt(domain, queued);
   }
 
-  private pick(cpu: SimCpu): void {
-    const queued = cpu.domain.next(cpu.id);
-    if (queued !== undefined) this.start(cpu, queued);
+  /** stepDone asks a task what it does next; true when it runs on. What it does instead, `leave` sees to. */
+  stepDone(task: SimTask): boolean {
+    const step = task.nextStep();
+    if (step.kind === 'run') task.leftNs = Math.max(1, Math.ceil(step.ns));
+    else task.leaving = step;
+    return step.kind === 'run';
   }
 
-  private start(cpu: SimCpu, queued: SimQueued): void {
-    const { task } = queued;
-    task.setOwner(OWNER.KERNEL);
-    task.setWord('cpu', cpu.id);
-    task.runs++;
-    task.waitsNs.push(this.nowNs - task.enqueuedNs);
-    task.startedNs = this.nowNs;
-    cpu.domain.advanceClock(task.vtimeNs);
-    this.resume(cpu, queued);
-    this.tell(task, EVENT.RUNNING, cpu.id);
-  }
-
-  private resume(cpu: SimCpu, queued: SimQueued): void {
-    cpu.running = queued;
-    cpu.startedNs = this.nowNs;
-    cpu.chargedNs = this.nowNs;
-    cpu.show();
-    this.extend(cpu, queued);
-  }
-
-  /** extend gives what runs a slice from now on. */
-  private extend(cpu: SimCpu, queued: SimQueued): void {
-    const start = ++cpu.starts;
-    cpu.sliceEndsNs = this.nowNs + queued.sliceNs;
-    this.at(Math.min(cpu.sliceEndsNs, this.nowNs + queued.task.leftNs), () => {
-      if (cpu.starts === start) this.sliceEnds(cpu, queued);
-    });
-  }
-
-  private sliceEnds(cpu: SimCpu, queued: SimQueued): void {
-    const { task } = queued;
-    this.charge(cpu);
-    const goesOn = task.leftNs > 0;
-    if (goesOn && !this.isWanted(cpu)) {
-      cpu.domain.count('REFILL');
-      this.extend(cpu, { ...queued, sliceNs: this.sliceUs * 1000 });
-      return;
+  leave(task: SimTask): void {
+    const { leaving } = task;
+    switch (leaving.kind) {
+      case 'exit':
+        this.exit(task);
+        return;
+      case 'wait':
+        task.setRunnable(0);
+        task.waits = true;
+        return;
+      case 'sleep':
+        task.setRunnable(0);
+        this.at(this.nowNs + leaving.ns, () => {
+          this.wake(task, TASK_FLAG.WAKEUP);
+        });
     }
-    this.stop(cpu);
-    if (goesOn) {
-      this.pick(cpu);
-      task.beginWait(this.nowNs);
-      this.ask(task, 0);
-      return;
-    }
-    const { sleepNs, vary } = task.behaviour;
-    if (sleepNs === undefined) {
-      this.exit(task);
-      return;
-    }
-    task.setRunnable(0);
-    this.at(this.nowNs + sleepNs * (vary?.() ?? 1), () => {
-      this.wake(task, TASK_FLAG.WAKEUP);
-    });
   }
 
-  private isWanted(cpu: SimCpu): boolean {
-    return cpu.domain.hasFor(cpu.id);
-  }
-
-  /** interrupt is a kick that preempts: the CPU takes what is first, and what ran goes on later with the rest of its slice. */
-  private interrupt(id: number): void {
-    const cpu = this.cpus.find((other) => other.id === id);
-    const queued = cpu?.running;
-    if (cpu === undefined || queued === undefined || !this.isWanted(cpu)) return;
-    const { task } = queued;
-    const { domain } = cpu;
-    const restNs = cpu.sliceEndsNs - this.nowNs;
-    this.stop(cpu);
-    this.pick(cpu);
-    task.beginWait(this.nowNs);
-    if (restNs <= SLICE_REST_MIN_NS) {
-      this.ask(task, 0);
-      return;
-    }
-    domain.count('RESUMED');
-    const capNs = EXEC_CAP_SLICES * this.sliceUs * 1000;
-    const keyNs = task.keepsKey ? queued.keyNs : task.deadlineNs(capNs);
-    domain.insert({ ...queued, keyNs, sliceNs: restNs });
-  }
-
-  private stop(cpu: SimCpu): void {
-    const task = cpu.running?.task;
-    if (task === undefined) return;
-    this.charge(cpu);
-    task.stoppedNs = this.nowNs;
-    cpu.running = undefined;
-    cpu.starts++;
-    cpu.show();
-    this.tell(task, EVENT.STOPPING, cpu.id);
-  }
-
-  private charge(cpu: SimCpu): void {
-    cpu.running?.task.charge(this.nowNs - cpu.chargedNs);
-    cpu.chargedNs = this.nowNs;
-  }
-
-  /** preempt takes the CPU with the latest deadline, if that is later, unless one is idle. */
-  private preempt(domain: SimDomain, queued: SimQueued): void {
-    const allowed = this.cpusOf(domain).filter((cpu) => queued.task.mayUse(cpu.id));
-    if (allowed.length === 0 || allowed.some((cpu) => cpu.running === undefined)) return;
-    const latest = allowed.reduce((a, b) => (b.keyAt(this.nowNs) > a.keyAt(this.nowNs) ? b : a));
-    if (latest.keyAt(this.nowNs) <= queued.keyNs) return;
-    domain.count('PREEMPTIONS');
-    this.interrupt(latest.id);
+  began(task: SimTask, waitNs: number, wakeNs: number | undefined): void {
+    this.switches++;
+    this.onBegin?.(task, waitNs, wakeNs);
   }
 }

@@ -10,6 +10,17 @@ export function bucketStartNs(bucket: number): number {
   return (SUB + (bucket & (SUB - 1))) * 2 ** exponent;
 }
 
+/** bucketOf is where the kernel side counts a duration. */
+export function bucketOf(ns: number): number {
+  const whole = Math.floor(ns);
+  if (whole < SUB) return Math.max(whole, 0);
+  const high = Math.floor(whole / 2 ** 32);
+  const exponent = high > 0 ? 63 - Math.clz32(high) : 31 - Math.clz32(whole);
+  const shift = exponent - LIMIT.HIST_SUB_BITS;
+  const bucket = ((shift + 1) << LIMIT.HIST_SUB_BITS) | (Math.floor(whole / 2 ** shift) & (SUB - 1));
+  return Math.min(bucket, LIMIT.HIST_BUCKETS - 1);
+}
+
 /** Histogram is counts by bucket. */
 export type Histogram = Float64Array;
 

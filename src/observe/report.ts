@@ -49,7 +49,7 @@ function digits(value: number): string {
 }
 
 /** percentText gives a share of a whole; "-" of nothing. */
-function percentText(part: number, whole: number): string {
+export function percentText(part: number, whole: number): string {
   return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)}%`;
 }
 
@@ -147,10 +147,15 @@ export function liveTable(plan: DomainPlan, now: Report, before: Report): string
 
 /** summaryTable says what each domain did since attach. */
 export function summaryTable(plan: DomainPlan, { seconds, snapshot, faults }: Report): string {
+  return `attached for ${seconds.toFixed(1)} s\n${domainTable(plan, snapshot, faults)}\n`;
+}
+
+/** domainTable is the table of that: a column for each domain. Without faults it says nothing of any. */
+export function domainTable(plan: DomainPlan, snapshot: Snapshot, faults?: readonly FaultCounts[]): string {
   const columns = snapshot.domains.map((domain, index) => {
     const ways = waysOf(domain);
     const { counters, hists, worker } = domain;
-    const own = faults[index] ?? { minor: 0, major: 0 };
+    const own = faults?.[index] ?? { minor: 0, major: 0 };
     return [
       plan.domains[index]?.name ?? String(index),
       plan.domains[index]?.cpus.length ?? 0,
@@ -221,6 +226,7 @@ export function summaryTable(plan: DomainPlan, { seconds, snapshot, faults }: Re
     `moves from distance ${distance}`,
     ...counts,
   ]);
+  if (faults === undefined) rows.pop();
   rows.splice(labels.indexOf('odd decisions'), 0, ...moves);
-  return `attached for ${seconds.toFixed(1)} s\n${alignTable(rows)}\n`;
+  return alignTable(rows);
 }

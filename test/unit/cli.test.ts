@@ -50,7 +50,9 @@ describe('nodeland', () => {
 
   const policies = [['policy'], ['policy', 'list'], ['policy', 'show'], ['policy', 'set']];
   test.each(
-    [[], ['run'], ['domains'], ['doctor'], ['sandbox'], ['demo'], ...policies].map((command) => [command]),
+    [[], ['run'], ['domains'], ['sim'], ['doctor'], ['sandbox'], ['demo'], ...policies].map((command) => [
+      command,
+    ]),
   )('%j --help prints help and exits with 0', async (command) => {
     const { code, out, err } = await nodeland(...command, '--help');
     expect({ code, err }).toEqual({ code: 0, err: '' });

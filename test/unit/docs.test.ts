@@ -8,6 +8,9 @@ import { createProgram } from '../../src/cli/program.js';
 import { mergeConfig } from '../../src/config/config.js';
 import { parseConfigText } from '../../src/config/file.js';
 import { COUNTER_NAMES, HIST_NAMES, WORKER_STAT_NAMES } from '../../src/shm/layout.generated.js';
+import { checkWorkload } from '../../src/sim/workloads/load.js';
+import { WORKLOAD_NAMES } from '../../src/sim/workloads/named.js';
+import { PER_CPU, workloadSchema } from '../../src/sim/workloads/schema.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const pages = [
@@ -22,6 +25,12 @@ const readme = textOf('README.md');
 
 /** The name in the first column of each table row that begins with one in code. */
 const rowNames = (text: string): string[] => [...text.matchAll(/^\| `([^`]+)`/gm)].map(([, name]) => name);
+
+/** A group of the kind with its defaults. */
+function groupOf(kind: string): object {
+  const { it } = workloadSchema.parse({ groups: { it: { kind } } }).groups;
+  return it;
+}
 
 const program = createProgram();
 const commandNamed = (name: string): Command | undefined =>
@@ -62,6 +71,32 @@ describe.each(pages)('%s', (page) => {
       return options.filter((option) => !hasOption(command, option)).map((option) => `${name} ${option}`);
     });
     expect(wrong).toEqual([]);
+  });
+});
+
+describe('docs/simulate.md', () => {
+  const text = textOf('docs/simulate.md');
+
+  test('has every kind of group with its own keys and their defaults', () => {
+    expect(Object.keys(PER_CPU).length).toBeGreaterThan(5);
+    const common = Object.keys(groupOf('hogs'));
+    for (const [kind, perCpu] of Object.entries(PER_CPU)) {
+      const row = text.split('\n').find((line) => line.startsWith(`| \`${kind}\` `)) ?? '';
+      const own = Object.entries(groupOf(kind)).filter(([key]) => !common.includes(key));
+      const [, , , keys = '', number] = row.split('|').map((cell) => cell.trim());
+      expect({ kind, keys, number }).toEqual({
+        kind,
+        keys: own.map(([key, value]) => `\`${key}\` ${String(value)}`).join(', '),
+        number: String(perCpu),
+      });
+    }
+    for (const key of common.filter((each) => each !== 'kind')) expect(text).toContain(`\`${key}\``);
+  });
+
+  test('names every workload, and shows one that is accepted', () => {
+    for (const name of WORKLOAD_NAMES) expect(text).toContain(`\`${name}\``);
+    const [, yaml = ''] = /^```yaml\n([^]*?)^```$/m.exec(text) ?? [];
+    expect(Object.keys(checkWorkload(parseConfigText(yaml, 'simulate.md')).groups)).toEqual(['web', 'batch']);
   });
 });
 

@@ -1,0 +1,135 @@
+import { writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { ASK_MODES } from '../config/schema.js';
+import { BUILTIN_POLICY_NAMES } from '../policy/builtin-names.js';
+import {
+  BATCH_NS,
+  CPUS,
+  DECISION_NS,
+  isNumberOption,
+  NODES,
+  type NumberOption,
+  readRequest,
+  type SimInput,
+  type SimRequest,
+} from '../sim/request.js';
+import { DEFAULT_WORKLOAD, WORKLOAD_NAMES } from '../sim/workloads/named.js';
+import { EXIT, UserError } from './errors.js';
+import { collect } from './policy-options.js';
+import { configInput } from './run.js';
+import { type Axis, parseAxis } from './sim/axes.js';
+
+/** simCommand schedules a machine that is not there. */
+export function simCommand(): Command {
+  return new Command('sim')
+    .description(
+      'simulate a machine: the same workers and policies on a simulated kernel, repeatable by seed',
+    )
+    .option('--cpus <n>', `CPUs of the machine, 1 to 1024 (${CPUS})`)
+    .option('--nodes <n>', `its NUMA nodes, 1 to 64 (${NODES})`)
+    .option('--workload <name>', `${WORKLOAD_NAMES.join(', ')} or a YAML file (${DEFAULT_WORKLOAD})`)
+    .option('--warm-up-ms <n>', 'simulated time before that, of which nothing is counted (0)')
+    .option('--duration-ms <n>', 'simulated time (1000, or what the workload says)')
+    .option('--switches <n>', 'end after so many task switches')
+    .option('--seed <n>', 'of all that is random: the same seed gives the same result (1)')
+    .option('--policy <name>', `${BUILTIN_POLICY_NAMES.join(', ')} or the path of a policy module (vtime)`)
+    .option('--policy-option <key=value>', 'an option of that policy; may be given again', collect)
+    .option(
+      '--domains <spec>',
+      'one worker for each: node, llc, core, one, or CPU lists "0-3,8-11;4-7" (node)',
+    )
+    .option('--config <file>', 'settings of `nodeland run` from a YAML file; options override it')
+    .option('--ask <mode>', `${ASK_MODES.join(' or ')}: standing orders for wake-ups, or none (auto)`)
+    .option('--no-fast-path', 'ask even when a CPU is idle')
+    .option('--slice-us <n>', 'time slice in microseconds, 100 to 100000 (20000)')
+    .option('--stall-ms <n>', 'schedule a domain in the kernel when its worker is this late, 5 to 1000 (20)')
+    .option('--slots <n>', 'tasks there may be at one time, 256 to 65536 (16384)')
+    .option('--steal-us <n>', 'an idle CPU takes tasks of other domains that waited longer (0)')
+    .option('--decision-ns <n>', `how long a worker takes for each task, in nanoseconds (${DECISION_NS})`)
+    .option('--batch-ns <n>', `and from being called to its first (${BATCH_NS})`)
+    .option(
+      '--fault <what>',
+      'pause, slow or crash of a worker: pause,domain=1,at-ms=100,for-ms=50; may be given again',
+      collect,
+    )
+    .option(
+      '--sweep <key=values>',
+      'simulate for each of the values: cpus=16,64,256; may be given again',
+      collect,
+    )
+    .option('--json [file]', 'one JSON object, or a list for a sweep: printed, or written to a file')
+    .action(async (options: SimOptions, command: Command) => {
+      const input = simInput(options, command);
+      if (options.sweep === undefined) await simulateOne(readRequest(input), options);
+      else await simulateAll(input, options.sweep.map(parseAxis), options);
+    });
+}
+
+interface SimOptions {
+  readonly workload?: string;
+  readonly fault?: readonly string[];
+  readonly sweep?: readonly string[];
+  readonly json?: true | string;
+  readonly [name: string]: unknown;
+}
+
+function simInput(options: SimOptions, command: Command): SimInput {
+  const numbers: Partial<Record<NumberOption, string>> = {};
+  for (const option of command.options) {
+    const name = option.long?.slice(2) ?? '';
+    const value = options[option.attributeName()];
+    if (isNumberOption(name) && typeof value === 'string') numbers[name] = value;
+  }
+  return { config: configInput(command), numbers, workload: options.workload, faults: options.fault };
+}
+
+async function simulateOne(request: SimRequest, { json }: SimOptions): Promise<void> {
+  const { simulate } = await import('../sim/simulate.js');
+  const simulated = await simulate(request);
+  writeJson(json, simulated.result);
+  if (json === true) return;
+  const { resultText } = await import('../sim/report.js');
+  process.stdout.write(resultText(simulated));
+}
+
+/** Everything is checked before anything is simulated. */
+async function simulateAll(input: SimInput, axes: readonly Axis[], { json }: SimOptions): Promise<void> {
+  const { checkRequest } = await import('../sim/prepare.js');
+  const { sweep, sweepPoints } = await import('../sim/sweep.js');
+  const points = sweepPoints(axes);
+  const requests: SimRequest[] = [];
+  for (const point of points) {
+    const request = readRequest(
+      axes.reduce((before, axis, index) => axis.apply(before, point[index]), input),
+    );
+    await checkRequest(request);
+    requests.push(request);
+  }
+  let done = 0;
+  const results = await sweep(requests, (index) => {
+    const values = axes.map(({ name }, axis) => `${name}=${points[index][axis]}`).join(' ');
+    process.stderr.write(`${++done} of ${points.length}: ${values}\n`);
+  });
+  writeJson(json, results);
+  if (json === true) return;
+  const { alignTable } = await import('../observe/report.js');
+  const { SWEEP_HEADER, sweepRow } = await import('../sim/report.js');
+  const header = [...axes.map(({ name }) => name), ...SWEEP_HEADER];
+  const rows = results.map((result, index) => [...points[index], ...sweepRow(result)]);
+  process.stdout.write(`${alignTable([header, ...rows])}\n`);
+}
+
+function writeJson(json: true | string | undefined, value: unknown): void {
+  if (json === undefined) return;
+  const text = `${JSON.stringify(value, null, 2)}\n`;
+  if (json === true) {
+    process.stdout.write(text);
+    return;
+  }
+  try {
+    writeFileSync(json, text);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError(`--json: ${why}`, EXIT.failure, { cause });
+  }
+}
