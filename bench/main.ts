@@ -1,9 +1,14 @@
-/** `npm run bench -- NAME`: the benchmarks. They print figures; none of them passes or fails by speed. */
+/** `npm run bench -- NAME`: the benchmarks. They print figures and leave them in
+ * bench/results/; none of them passes or fails by speed, except for `check`. */
 import { Command, CommanderError } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { isNativeError } from '../src/kernel/native-addon.js';
+import { baselineCommand } from './baseline.js';
+import { checkCommand } from './check.js';
 import { handOffCommand } from './hand-off.js';
+import { reportCommand } from './report.js';
 import { sandboxBenchCommand } from './sandbox.js';
+import { scaleCommand } from './scale.js';
 import { sharingBenchCommand } from './sharing.js';
 import { transportCommand } from './transport.js';
 
@@ -12,7 +17,11 @@ const program = new Command('bench')
   .addCommand(transportCommand())
   .addCommand(handOffCommand())
   .addCommand(sandboxBenchCommand())
-  .addCommand(sharingBenchCommand());
+  .addCommand(sharingBenchCommand())
+  .addCommand(scaleCommand())
+  .addCommand(reportCommand())
+  .addCommand(baselineCommand())
+  .addCommand(checkCommand());
 // commander starts this one itself, with the arguments that follow.
 program.command('loop', 'nanoseconds per decision in the worker, on synthetic tasks', {
   executableFile: 'loop.js',
