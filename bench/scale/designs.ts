@@ -11,8 +11,8 @@ export type Design = (typeof DESIGNS)[number];
 /** Places of a task ring that can be used: 4,096 (TASK_RING_ENTRIES) less the margin of 1,024 (NL_RING_MARGIN). */
 const RING_TASKS = 3072;
 const BATCH_TASKS = 128;
-/** At least, so that a shard that gets a twentieth more than it can decide shows it. */
-const TASKS_PER_SHARD = 4000;
+/** At least, so that several batches of every shard are seen. */
+const TASKS_PER_SHARD = 1000;
 
 /** Question is one point: so many CPUs that ask so often, under one design. */
 export interface Question {
@@ -72,8 +72,12 @@ function sizeOf(design: Design, cpus: number): number {
   }
 }
 
-/** A design holds as long as 99 % of decisions come within this, and none is left to the kernel. */
-export const KNEE_P99_NS = 20_000;
+/**
+ * A design holds as long as 99 % of decisions come within this, none is left to the kernel, and they are as many as were
+ * asked for, less what chance may take: a queue that only begins to grow shows in their rate before it does in waits.
+ */
+const KNEE_P99_NS = 20_000;
+const KNEE_RATE_SHARE = 0.97;
 
 /** Rates between which the knee is sought, in asks per CPU and second. */
 const LEAST_RATE = 100;
@@ -86,9 +90,19 @@ export function kneeOf(design: Design, cpus: number, world: World): number {
   let [low, high] = [Math.log(LEAST_RATE), Math.log(MOST_RATE)];
   for (let halving = 0; halving < HALVINGS; halving++) {
     const middle = (low + high) / 2;
-    const { waitNs, undecidedShare } = ask({ design, cpus, asksPerCpuPerSecond: Math.exp(middle) }, world);
-    if (waitNs.p99 <= KNEE_P99_NS && undecidedShare === 0) low = middle;
+    if (holds({ design, cpus, asksPerCpuPerSecond: Math.exp(middle) }, world)) low = middle;
     else high = middle;
   }
   return Math.exp(low);
+}
+
+function holds(question: Question, world: World): boolean {
+  const { waitNs, undecidedShare, decisionsPerSecond } = ask(question, world);
+  const { design, cpus, asksPerCpuPerSecond } = question;
+  const asking = shardsOf(design, cpus).reduce((sum, shard) => sum + shard.cpus.length, 0);
+  return (
+    waitNs.p99 <= KNEE_P99_NS &&
+    undecidedShare === 0 &&
+    decisionsPerSecond >= KNEE_RATE_SHARE * asking * asksPerCpuPerSecond
+  );
 }

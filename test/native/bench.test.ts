@@ -53,7 +53,7 @@ describe('npm run bench -- transport', () => {
     }
     const [kept] = readResults(results);
     expect(kept).toMatchObject({ benchmark: 'transport', settings: { rounds: 2, tasks: 256 } });
-    const ratio = kept?.figures.find(({ name }) => name === 'libbpf, same job / nodeland fifo');
+    const ratio = kept.figures.find(({ name }) => name === 'libbpf, same job / nodeland fifo');
     expect(ratio?.runs).toEqual([[expect.any(Number), expect.any(Number)]]);
     expect(existsSync(join(results, 'transport-ratio.svg'))).toBe(true);
   });
