@@ -82,10 +82,10 @@ const KNEE_RATE_SHARE = 0.97;
 /** Rates between which the knee is sought, in asks per CPU and second. */
 const LEAST_RATE = 100;
 const MOST_RATE = 5_000_000;
-/** Halvings, of the logarithm: 15 octaves to a twentieth of one. */
-const HALVINGS = 9;
+/** Halvings, of the logarithm: from 15 octaves to a sixteenth of one. */
+const HALVINGS = 8;
 
-/** kneeOf is the highest rate of asks per CPU and second at which a design holds, within 4 %. */
+/** kneeOf is the highest rate of asks per CPU and second at which a design holds, within 5 %. */
 export function kneeOf(design: Design, cpus: number, world: World): number {
   let [low, high] = [Math.log(LEAST_RATE), Math.log(MOST_RATE)];
   for (let halving = 0; halving < HALVINGS; halving++) {

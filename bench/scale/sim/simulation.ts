@@ -28,6 +28,8 @@ const TAKEN = 6;
 /** Decisions taken by one write of the ring's head: DECISION_TAKE in bpf/rings.h. */
 const TAKE_AT_ONCE = 8;
 const WARM_UP_SHARE = 0.2;
+/** Of the tasks a run is for, so many have to be decided before it ends. */
+const LEAST_DECIDED_SHARE = 0.1;
 
 /** Tasks of one CPU that wait to be pushed; more are refused, so that an overload does not grow without end. */
 const CPU_BACKLOG = 64;
@@ -84,14 +86,19 @@ class Simulation {
       else for (let task = 0; task < load.tasksPerCpu; task++) this.events.add(0, ARRIVE, cpu);
     }
     const warmUp = Math.ceil(tasks * WARM_UP_SHARE);
-    while (this.completed + this.refused < warmUp) this.step();
+    this.runUntil(warmUp);
     this.completed = 0;
     this.refused = 0;
     this.waits.length = 0;
     this.measuredFromNs = this.nowNs;
     for (const worker of this.workers) worker.busyNs = 0;
-    while (this.completed + this.refused < tasks) this.step();
+    this.runUntil(tasks);
     return this.outcome();
+  }
+
+  /** In an overload most tasks are refused: some decisions must be seen all the same. */
+  private runUntil(tasks: number): void {
+    while (this.completed + this.refused < tasks || this.completed < tasks * LEAST_DECIDED_SHARE) this.step();
   }
 
   private outcome(): Outcome {
