@@ -25,7 +25,7 @@ const sharedRing = (workers: number, feeders = 16): SimulationOptions => ({
   ],
   costs: ONLY_DECISIONS,
   load: { kind: 'open', perCpuPerSecond: 1 },
-  ...{ seed: 1, tasks: 200_000, batchTasks: 1, ringTasks: 1_000_000, handOffShare: 0, service: 'fixed' },
+  ...{ seed: 1, tasks: 120_000, batchTasks: 1, ringTasks: 1_000_000, handOffShare: 0, service: 'fixed' },
 });
 const loaded = (options: SimulationOptions, utilisation: number): SimulationOptions => {
   const [{ cpus, workerCpus }] = options.shards;

@@ -7,7 +7,7 @@
  *      A share of tasks it hands to another shard's worker instead, where they wait as others do.
  *   4. TAKE, a job of the task's CPU, after the decision's line has come over: a write to the decision ring's head (again a
  *      line for all) takes up to eight decisions, whosever they are; who comes to an empty ring leaves.
- * The decision wait is from 1 to the end of 4. A CPU does one job at a time, first come first served; a worker's CPU does
+ * The decision wait is from 1 to the end of 4. A CPU does one job at a time, takes before pushes; a worker's CPU does
  * nothing else unless the shard says so. Not in the model: what tasks compute, memory bandwidth, interrupts, the worker's
  * sleep and its wake-up (it spins), and that a CPU busy in the kernel takes decisions later.
  */
@@ -29,13 +29,10 @@ const TAKEN = 6;
 const TAKE_AT_ONCE = 8;
 const WARM_UP_SHARE = 0.2;
 /** Of the tasks a run is for, so many have to be decided before it ends. */
-const LEAST_DECIDED_SHARE = 0.1;
+const LEAST_DECIDED_SHARE = 0.25;
 
 /** Tasks of one CPU that wait to be pushed; more are refused, so that an overload does not grow without end. */
 const CPU_BACKLOG = 64;
-
-/** Jobs of a CPU: a task number to push, this to take decisions, or -2 less a worker's number for its next batch. */
-const TAKE_JOB = -1;
 
 /** simulate runs until all tasks are measured. The same options give the same outcome. @throws RangeError */
 export function simulate(options: SimulationOptions): Outcome {
@@ -48,7 +45,10 @@ class Simulation {
   private readonly shards: readonly Shard[];
   private readonly workers: readonly Worker[];
   private readonly shardOfCpu: Int32Array;
+  /** By CPU: tasks to push, and -1 less the number of a worker whose batch is next. */
   private readonly jobs: readonly Fifo[];
+  /** By CPU: decisions to look for, which goes before pushing: a CPU takes its next task before it has another to push. */
+  private readonly takes: Int32Array;
   private readonly busy: Uint8Array;
   /** By task: its CPU and when it arrived. Numbers of finished tasks are used again. */
   private cpuOf: number[] = [];
@@ -70,6 +70,7 @@ class Simulation {
     this.mayLeave = options.handOffShare > 0 && shards.length > 1;
     this.shardOfCpu = new Int32Array(cpus).fill(-1);
     this.busy = new Uint8Array(cpus);
+    this.takes = new Int32Array(cpus);
     this.jobs = Array.from({ length: cpus }, () => new Fifo());
     this.shards = shards.map((plan, number) => makeShard(plan, number, machine));
     this.workers = this.shards.flatMap((shard) => shard.workers);
@@ -122,7 +123,7 @@ class Simulation {
     else if (kind === VISIBLE) this.visible(subject);
     else if (kind === LOOK) this.look(this.workers[subject]);
     else if (kind === PUBLISH) this.publish(this.workers[subject]);
-    else if (kind === MAY_TAKE) this.addJob(subject, TAKE_JOB);
+    else if (kind === MAY_TAKE) this.mayTake(subject);
     else this.taken(subject);
   }
 
@@ -148,15 +149,24 @@ class Simulation {
     if (this.busy[cpu] === 0) this.cpuFree(cpu);
   }
 
+  private mayTake(cpu: number): void {
+    this.takes[cpu]++;
+    if (this.busy[cpu] === 0) this.cpuFree(cpu);
+  }
+
   /** A CPU without a job begins the next; one whose ring has nothing to take is done with that at once. */
   private cpuFree(cpu: number): void {
     const jobs = this.jobs[cpu];
     this.busy[cpu] = 0;
-    while (jobs.length > 0 && this.busy[cpu] === 0) {
-      const job = jobs.shift();
-      if (job >= 0) this.push(cpu, job);
-      else if (job === TAKE_JOB) this.take(cpu);
-      else this.decide(this.workers[-2 - job]);
+    while (this.busy[cpu] === 0) {
+      if (this.takes[cpu] > 0) {
+        this.takes[cpu]--;
+        this.take(cpu);
+      } else if (jobs.length > 0) {
+        const job = jobs.shift();
+        if (job >= 0) this.push(cpu, job);
+        else this.decide(this.workers[-1 - job]);
+      } else return;
     }
   }
 
@@ -199,7 +209,7 @@ class Simulation {
 
   private look(worker: Worker): void {
     if (worker.shard.ring.length === 0) worker.working = false;
-    else this.addJob(worker.cpu, -2 - worker.number);
+    else this.addJob(worker.cpu, -1 - worker.number);
   }
 
   private decide(worker: Worker): void {
