@@ -24,7 +24,11 @@ export function reportCommand(): Command {
           `no results in ${folder}: run a benchmark first, such as npm run bench -- transport`,
         );
       const sections = [];
-      for (const result of results) sections.push({ result, plots: await plotsOf(result) });
+      for (const result of results) {
+        const plots = await plotsOf(result);
+        for (const { id, svg } of plots) writeFileSync(join(folder, `${id}.svg`), svg);
+        sections.push({ result, plots });
+      }
       const file = out ?? join(folder, 'report.html');
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, pageOf(sections, readResults(BASELINE)));

@@ -90,7 +90,7 @@ function resample(runs: Runs, random: Random): Runs {
 export function comparisonText({ name, baseline, fresh, slowdown, low, high, verdict }: Comparison): string {
   const percent = (share: number): string => `${share >= 0 ? '+' : ''}${(100 * share).toFixed(1)} %`;
   return (
-    `${verdict.padEnd(12)} ${name}: ${fresh.toFixed(2)}, baseline ${baseline.toFixed(2)}; ` +
+    `${verdict.padEnd(12)} ${name}: ${fresh.toPrecision(3)}, baseline ${baseline.toPrecision(3)}; ` +
     `slower by ${percent(slowdown)}, 95 % interval ${percent(low)} to ${percent(high)}`
   );
 }
