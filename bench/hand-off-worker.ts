@@ -1,11 +1,12 @@
 /**
  * A thread of the hand-off benchmark, pinned to its CPU. It answers each job (a message) when it is done:
  *   send, receive    one way through an inbox or a MessagePort, so many records in batches
- *   ping, pong       one record there and one back
+ *   ping, pong       one record there and one back; by `word`, one word: what the machine itself takes
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Inbox } from '../src/handoff/inbox.js';
 import { native } from '../src/kernel/native.js';
+import { medianOf } from './transport/statistics.js';
 
 /** HandOffTask is what the thread is started with: inbox `own` is received from, `other` sent to. */
 export interface HandOffTask {
@@ -14,12 +15,14 @@ export interface HandOffTask {
   readonly own: number;
   readonly other: number;
   readonly port: MessagePort;
+  /** Its first and its middle word, on lines of their own, are passed to and fro. */
+  readonly words: SharedArrayBuffer;
 }
 
 /** HandOffJob is one measurement's part. */
 export interface HandOffJob {
   readonly role: 'send' | 'receive' | 'ping' | 'pong';
-  readonly by: 'inbox' | 'port';
+  readonly by: 'inbox' | 'port' | 'word';
   readonly count: number;
   readonly batch: number;
 }
@@ -29,66 +32,142 @@ native().pinThread([task.cpu]);
 const own = new Inbox(task.memory, task.own);
 const other = new Inbox(task.memory, task.other);
 
-const jobs = {
+const words = new Int32Array(task.words);
+const ownWord = (task.own * words.length) / 2;
+const otherWord = (task.other * words.length) / 2;
+
+/** So many records are timed at once; few by port, where they take long. */
+const CHUNK_RECORDS = { inbox: 1000, port: 100, word: 1000 };
+const CHUNK_PINGS = { inbox: 100, port: 10, word: 100 };
+
+/** Chunks is nanoseconds per record of short stretches; the median leaves out those in which a side lost its CPU. */
+class Chunks {
+  private readonly values: number[] = [];
+  private startMs = performance.now();
+
+  note(records: number): void {
+    const nowMs = performance.now();
+    this.values.push(((nowMs - this.startMs) * 1e6) / records);
+    this.startMs = nowMs;
+  }
+
+  /** 0 for a side that times nothing. */
+  get medianNs(): number {
+    return this.values.length === 0 ? 0 : medianOf(this.values);
+  }
+}
+
+type Part = (job: HandOffJob, chunks: Chunks) => void;
+
+/** ping once: there and back. */
+function pings(once: (index: number) => void): Part {
+  return ({ by, count }, chunks) => {
+    const size = CHUNK_PINGS[by];
+    for (let done = 0; done < count; done += size) {
+      for (let index = 1; index <= size; index++) once(done + index);
+      chunks.note(size);
+    }
+  };
+}
+
+/** Receives until all have come; `some` takes what is there. */
+function receives(some: () => number): Part {
+  return ({ by, count }, chunks) => {
+    let chunk = 0;
+    for (let received = 0; received < count;) {
+      const taken = some();
+      received += taken;
+      chunk += taken;
+      if (chunk < CHUNK_RECORDS[by]) continue;
+      chunks.note(chunk);
+      chunk = 0;
+    }
+  };
+}
+
+function answers(once: (index: number) => void): Part {
+  return ({ count }) => {
+    for (let index = 1; index <= count; index++) once(index);
+  };
+}
+
+function inboxSend({ count, batch }: HandOffJob): void {
+  for (let sent = 0; sent < count;) {
+    if (!other.reserve(batch)) continue;
+    for (let index = 0; index < batch; index++) other.put(sent & 0xffff, sent, 1, 0);
+    sent += batch;
+  }
+}
+
+function sendOne(index: number): void {
+  other.reserve(1);
+  other.put(index & 0xffff, index, 1, 0);
+}
+
+function takeOne(): void {
+  while (!own.take());
+  own.release();
+}
+
+function takeSome(): number {
+  let taken = 0;
+  while (taken < 128 && own.take()) taken++;
+  if (taken > 0) own.release();
+  return taken;
+}
+
+const post = (index: number): void => task.port.postMessage(index);
+function awaitMessage(): void {
+  while (receiveMessageOnPort(task.port) === undefined);
+}
+
+const setWord = (index: number): void => void Atomics.store(words, otherWord, index);
+function awaitWord(index: number): void {
+  while (Atomics.load(words, ownWord) !== index);
+}
+
+const jobs: Readonly<Record<HandOffJob['by'], Partial<Record<HandOffJob['role'], Part>>>> = {
   inbox: {
-    send({ count, batch }: HandOffJob): void {
-      for (let sent = 0; sent < count;) {
-        if (!other.reserve(batch)) continue;
-        for (let index = 0; index < batch; index++) other.put(sent & 0xffff, sent, 1, 0);
-        sent += batch;
-      }
-    },
-    receive({ count }: HandOffJob): void {
-      for (let received = 0; received < count;) {
-        let taken = 0;
-        while (taken < 128 && own.take()) taken++;
-        if (taken === 0) continue;
-        own.release();
-        received += taken;
-      }
-    },
-    ping({ count }: HandOffJob): void {
-      for (let index = 0; index < count; index++) {
-        other.reserve(1);
-        other.put(index & 0xffff, index, 1, 0);
-        while (!own.take());
-        own.release();
-      }
-    },
-    pong({ count }: HandOffJob): void {
-      for (let index = 0; index < count; index++) {
-        while (!own.take());
-        own.release();
-        other.reserve(1);
-        other.put(index & 0xffff, index, 1, 0);
-      }
-    },
+    send: inboxSend,
+    receive: receives(takeSome),
+    ping: pings((index) => {
+      sendOne(index);
+      takeOne();
+    }),
+    pong: answers((index) => {
+      takeOne();
+      sendOne(index);
+    }),
   },
   port: {
-    send({ count }: HandOffJob): void {
-      for (let sent = 0; sent < count; sent++) task.port.postMessage(sent);
-    },
-    receive({ count }: HandOffJob): void {
-      for (let received = 0; received < count;) if (receiveMessageOnPort(task.port) !== undefined) received++;
-    },
-    ping({ count }: HandOffJob): void {
-      for (let index = 0; index < count; index++) {
-        task.port.postMessage(index);
-        while (receiveMessageOnPort(task.port) === undefined);
-      }
-    },
-    pong({ count }: HandOffJob): void {
-      for (let index = 0; index < count; index++) {
-        while (receiveMessageOnPort(task.port) === undefined);
-        task.port.postMessage(index);
-      }
-    },
+    send: answers(post),
+    receive: receives(() => (receiveMessageOnPort(task.port) === undefined ? 0 : 1)),
+    ping: pings((index) => {
+      post(index);
+      awaitMessage();
+    }),
+    pong: answers((index) => {
+      awaitMessage();
+      post(index);
+    }),
+  },
+  word: {
+    ping: pings((index) => {
+      setWord(index);
+      awaitWord(index);
+    }),
+    pong: answers((index) => {
+      awaitWord(index);
+      setWord(index);
+    }),
   },
 };
 
 parentPort?.on('message', (job: HandOffJob) => {
-  const startMs = performance.now();
-  jobs[job.by][job.role](job);
-  parentPort?.postMessage(performance.now() - startMs);
+  const chunks = new Chunks();
+  jobs[job.by][job.role]?.(job, chunks);
+  // Nobody writes any more, and the next job begins at 1.
+  if (job.by === 'word') Atomics.store(words, ownWord, 0);
+  parentPort?.postMessage(chunks.medianNs);
 });
 parentPort?.postMessage(0);

@@ -8,33 +8,67 @@ import { Command, InvalidArgumentError } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { inboxBytes } from '../src/handoff/inbox.js';
 import { readTopology } from '../src/topology/read.js';
+import { figure, type Measurement, ratioFigure } from './lab/result.js';
+import { saveResult, withResults } from './lab/store.js';
 import { type Figure, figureOf } from './transport/statistics.js';
 import type { HandOffJob, HandOffTask } from './hand-off-worker.js';
 
-const RECORDS = { inbox: 1_000_000, port: 20_000 };
-const PINGS = { inbox: 50_000, port: 5_000 };
+const RECORDS = { inbox: 256_000, port: 10_000 };
+const PINGS = { inbox: 20_000, port: 1_000, word: 20_000 };
+
+/** Times are nanoseconds per record, each round's, by what was measured. */
+type Times = ReadonlyMap<string, readonly number[]>;
 
 /** handOffCommand measures hand-off. */
 export function handOffCommand(): Command {
-  return new Command('hand-off')
+  const command = new Command('hand-off')
     .description('nanoseconds per task handed from worker to worker, by inbox and by MessagePort')
     .option('--rounds <n>', 'alternating rounds', wholeRounds, 11)
     .option('--json', 'print JSON')
-    .action(async ({ rounds, json }: { rounds: number; json?: true }) => {
-      const report = await measure(rounds);
-      if (json) {
-        process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-        return;
-      }
-      for (const [name, { median, min, max, n }] of Object.entries(report.figuresNs)) {
-        process.stdout.write(
-          `${name.padEnd(22)} median ${median.toFixed(1)} ns (${min.toFixed(1)} to ${max.toFixed(1)}, n ${n})\n`,
-        );
-      }
-      process.stdout.write(
-        `a record in batches of 128 by inbox is ${report.ratio.toFixed(1)} times faster than by port\n`,
-      );
+    .action(async ({ rounds, json, results }: { rounds: number; json?: true; results: string }) => {
+      const times = await measure(rounds);
+      const report = reportOf(times);
+      process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : textOf(report));
+      await saveResult(measurementOf(times, rounds), results);
     });
+  return withResults(command);
+}
+
+interface Report {
+  readonly ratio: number;
+  readonly figuresNs: Record<string, Figure>;
+}
+
+function textOf({ figuresNs, ratio }: Report): string {
+  const lines = Object.entries(figuresNs).map(
+    ([name, { median, min, max, n }]) =>
+      `${name.padEnd(22)} median ${median.toFixed(1)} ns (${min.toFixed(1)} to ${max.toFixed(1)}, n ${n})\n`,
+  );
+  return `${lines.join('')}a record in batches of 128 by inbox is ${ratio.toFixed(1)} times faster than by port\n`;
+}
+
+function reportOf(times: Times): Report {
+  const figuresNs = Object.fromEntries([...times].map(([name, values]) => [name, figureOf(values)]));
+  return {
+    ratio: figuresNs['port: batches of 1'].median / figuresNs['inbox: batches of 128'].median,
+    figuresNs,
+  };
+}
+
+function measurementOf(times: Times, rounds: number): Measurement {
+  const ratio = (by: string, of: string): ReturnType<typeof ratioFigure> => {
+    const [upper = [], lower = []] = [times.get(by), times.get(of)];
+    return ratioFigure(`${by} / ${of}`, [upper.map((ns, round) => ns / lower[round])]);
+  };
+  return {
+    benchmark: 'hand-off',
+    settings: { rounds },
+    figures: [
+      ...[...times].map(([name, values]) => figure(name, 'ns per record', values)),
+      ratio('word: one way', 'inbox: one way'),
+      ratio('port: batches of 1', 'inbox: batches of 128'),
+    ],
+  };
 }
 
 function wholeRounds(text: string): number {
@@ -43,14 +77,11 @@ function wholeRounds(text: string): number {
   throw new InvalidArgumentError('expected a whole number from 1 to 1000');
 }
 
-async function measure(rounds: number): Promise<{ ratio: number; figuresNs: Record<string, Figure> }> {
+async function measure(rounds: number): Promise<Times> {
   const { online } = readTopology();
   if (online.length < 2) throw new UserError('hand-off needs two CPUs', EXIT.failure);
   const [firstCpu, secondCpu] = online;
-  const memory = new SharedArrayBuffer(inboxBytes(2));
-  const { port1, port2 } = new MessageChannel();
-  const first = await start({ cpu: firstCpu, memory, own: 0, other: 1, port: port1 });
-  const second = await start({ cpu: secondCpu, memory, own: 1, other: 0, port: port2 });
+  const pair = await HandOffPair.start(firstCpu, secondCpu);
   const times = new Map<string, number[]>();
   const add = (name: string, ns: number): void => {
     times.set(name, [...(times.get(name) ?? []), ns]);
@@ -59,46 +90,67 @@ async function measure(rounds: number): Promise<{ ratio: number; figuresNs: Reco
     // The first round warms up.
     for (let round = 0; round <= rounds; round++) {
       const note = round === 0 ? (): void => undefined : add;
-      for (const by of ['inbox', 'port'] as const) {
-        const count = PINGS[by];
-        const trip = await pair(first, second, { role: 'ping', by, count, batch: 1 }, 'pong');
-        note(`${by}: one way`, trip / count / 2);
-        for (const batch of by === 'inbox' ? [1, 8, 128] : [1]) {
-          const records = Math.floor(RECORDS[by] / batch) * batch;
-          const sent = await pair(first, second, { role: 'send', by, count: records, batch }, 'receive');
-          note(`${by}: batches of ${batch}`, sent / records);
-        }
+      for (const by of ['inbox', 'port', 'word'] as const) {
+        note(`${by}: one way`, await pair.oneWayNs(by));
+        if (by === 'word') continue;
+        for (const batch of by === 'inbox' ? [1, 8, 128] : [1])
+          note(`${by}: batches of ${batch}`, await pair.recordNs(by, batch));
       }
     }
   } finally {
-    await Promise.all([first.terminate(), second.terminate()]);
+    await pair.close();
   }
-  const figuresNs = Object.fromEntries([...times].map(([name, values]) => [name, figureOf(values)]));
-  return {
-    ratio: figuresNs['port: batches of 1'].median / figuresNs['inbox: batches of 128'].median,
-    figuresNs,
-  };
+  return times;
 }
 
-async function start(task: HandOffTask): Promise<Worker> {
+/** HandOffPair is two spinning threads on two CPUs. */
+export class HandOffPair {
+  private constructor(
+    private readonly first: Worker,
+    private readonly second: Worker,
+  ) {}
+
+  static async start(firstCpu: number, secondCpu: number): Promise<HandOffPair> {
+    const memory = new SharedArrayBuffer(inboxBytes(2));
+    // Two lines for each word, so that neither is fetched with the other.
+    const words = new SharedArrayBuffer(256);
+    const { port1, port2 } = new MessageChannel();
+    const first = await startThread({ cpu: firstCpu, memory, own: 0, other: 1, port: port1, words });
+    const second = await startThread({ cpu: secondCpu, memory, own: 1, other: 0, port: port2, words });
+    return new HandOffPair(first, second);
+  }
+
+  /** oneWayNs is half of what one record, or one word, takes there and back. */
+  async oneWayNs(by: HandOffJob['by']): Promise<number> {
+    return (await this.both({ role: 'ping', by, count: PINGS[by], batch: 1 }, 'pong')) / 2;
+  }
+
+  /** recordNs is what a record takes in a stream of batches. */
+  recordNs(by: 'inbox' | 'port', batch: number): Promise<number> {
+    const count = Math.floor(RECORDS[by] / batch) * batch;
+    return this.both({ role: 'send', by, count, batch }, 'receive');
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.first.terminate(), this.second.terminate()]);
+  }
+
+  /** Both threads' parts of a job at once; nanoseconds per record of the receiving, or pinging, side. */
+  private async both(job: HandOffJob, answer: HandOffJob['role']): Promise<number> {
+    const { first, second } = this;
+    const ends = [once(first, 'message'), once(second, 'message')];
+    second.postMessage({ ...job, role: answer });
+    first.postMessage(job);
+    const [[firstNs], [secondNs]] = (await Promise.all(ends)) as [[number], [number]];
+    return job.role === 'send' ? secondNs : firstNs;
+  }
+}
+
+async function startThread(task: HandOffTask): Promise<Worker> {
   const worker = new Worker(new URL('./hand-off-worker.js', import.meta.url), {
     workerData: task,
     transferList: [task.port],
   });
   await once(worker, 'message');
   return worker;
-}
-
-/** Both threads' parts of a job at once; the time in nanoseconds until the receiving, or pinging, side was through. */
-async function pair(
-  first: Worker,
-  second: Worker,
-  job: HandOffJob,
-  answer: HandOffJob['role'],
-): Promise<number> {
-  const ends = [once(first, 'message'), once(second, 'message')];
-  second.postMessage({ ...job, role: answer });
-  first.postMessage(job);
-  const [[firstMs], [secondMs]] = (await Promise.all(ends)) as [[number], [number]];
-  return (job.role === 'send' ? secondMs : firstMs) * 1e6;
 }

@@ -1,10 +1,15 @@
-/** `npm run bench -- NAME`: the benchmarks. They print figures; none of them passes or fails by speed. */
+/** `npm run bench -- NAME`: the benchmarks. They print figures and leave them in
+ * bench/results/; none of them passes or fails by speed, except for `check`. */
 import { Command, CommanderError } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { isNativeError } from '../src/kernel/native-addon.js';
+import { baselineCommand } from './baseline.js';
+import { checkCommand } from './check.js';
 import { criticalBenchCommand } from './critical.js';
 import { handOffCommand } from './hand-off.js';
+import { reportCommand } from './report.js';
 import { sandboxBenchCommand } from './sandbox.js';
+import { scaleCommand } from './scale.js';
 import { sharingBenchCommand } from './sharing.js';
 import { transportCommand } from './transport.js';
 
@@ -14,7 +19,11 @@ const program = new Command('bench')
   .addCommand(handOffCommand())
   .addCommand(sandboxBenchCommand())
   .addCommand(sharingBenchCommand())
-  .addCommand(criticalBenchCommand());
+  .addCommand(criticalBenchCommand())
+  .addCommand(scaleCommand())
+  .addCommand(reportCommand())
+  .addCommand(baselineCommand())
+  .addCommand(checkCommand());
 // commander starts this one itself, with the arguments that follow.
 program.command('loop', 'nanoseconds per decision in the worker, on synthetic tasks', {
   executableFile: 'loop.js',

@@ -9,30 +9,36 @@ import { alignTable } from '../src/observe/report.js';
 import { sandboxAvailable } from '../src/sandbox/available.js';
 import { runInSandbox } from '../src/sandbox/run.js';
 import type { SandboxFigures } from './sandbox-guest.js';
+import { figure, type Measurement, ratioFigure } from './lab/result.js';
+import { saveResult, withResults } from './lab/store.js';
 import { type Figure, figureOf } from './transport/statistics.js';
 
 const GUEST = fileURLToPath(new URL('./sandbox-guest.js', import.meta.url));
 /** Wall seconds one round may take on a slow host. */
 const ROUND_TIMEOUT_S = 400;
 
-const FIGURES: readonly { readonly key: keyof SandboxFigures; readonly label: string }[] = [
-  { key: 'hackbenchS', label: 'hackbench -g 2 -f 5 -l 200, s' },
-  { key: 'idleAverageUs', label: 'cyclictest idle, average us' },
-  { key: 'idleMaxUs', label: 'cyclictest idle, maximum us' },
-  { key: 'bogoOps', label: 'stress-ng --cpu 8, bogo-ops' },
-  { key: 'loadedAverageUs', label: 'cyclictest beside it, average us' },
-  { key: 'loadedMaxUs', label: 'cyclictest beside it, maximum us' },
+const FIGURES: readonly {
+  readonly key: keyof SandboxFigures;
+  readonly label: string;
+  readonly unit: string;
+}[] = [
+  { key: 'hackbenchS', label: 'hackbench -g 2 -f 5 -l 200, s', unit: 's' },
+  { key: 'idleAverageUs', label: 'cyclictest idle, average us', unit: 'us' },
+  { key: 'idleMaxUs', label: 'cyclictest idle, maximum us', unit: 'us' },
+  { key: 'bogoOps', label: 'stress-ng --cpu 8, bogo-ops', unit: 'bogo-ops' },
+  { key: 'loadedAverageUs', label: 'cyclictest beside it, average us', unit: 'us' },
+  { key: 'loadedMaxUs', label: 'cyclictest beside it, maximum us', unit: 'us' },
 ];
 
 /** sandboxCommand is the benchmark's command. */
 export function sandboxBenchCommand(): Command {
-  return new Command('sandbox')
+  const command = new Command('sandbox')
     .description('EEVDF and nodeland in turn on the deterministic sandbox machine')
     .option('--rounds <n>', 'rounds of each (3)', wholeNumber, 3)
     .option('--run <options>', 'more options for nodeland run, as one word', '')
     .option('--kernel <version>', 'the sandbox kernel')
     .option('--json', 'figures as JSON')
-    .action(async (options: { rounds: number; run: string; kernel?: string; json?: boolean }) => {
+    .action(async (options: Options) => {
       const available = sandboxAvailable(options.kernel);
       if (!available.ok) throw new UserError(available.reason);
       const result = await runInSandbox({
@@ -53,7 +59,39 @@ export function sandboxBenchCommand(): Command {
           ? `${JSON.stringify(Object.fromEntries(FIGURES.map(({ key }) => [key, compare(rounds, key)])), null, 2)}\n`
           : `${table(rounds)}\n`,
       );
+      await saveResult(measurementOf(rounds, options), options.results);
     });
+  return withResults(command);
+}
+
+interface Options {
+  readonly rounds: number;
+  readonly run: string;
+  readonly kernel?: string;
+  readonly json?: boolean;
+  readonly results: string;
+}
+
+/** The machine's own kernel is the host's; the guest's is among the settings. */
+function measurementOf(measured: readonly Round[], { rounds, run, kernel }: Options): Measurement {
+  const valuesOf = (name: string, key: keyof SandboxFigures): number[] =>
+    measured.filter(({ scheduler }) => scheduler === name).map(({ figures }) => figures[key]);
+  return {
+    benchmark: 'sandbox',
+    settings: { rounds, run, guestKernel: kernel ?? 'newest', cpus: 4, nodes: 2 },
+    figures: FIGURES.flatMap(({ key, label, unit }) => {
+      const better = key === 'bogoOps' ? 'higher' : 'lower';
+      const [EEVDF, own] = [valuesOf('EEVDF', key), valuesOf('nodeland', key)];
+      const ratios = EEVDF.map((value, round) =>
+        better === 'lower' ? value / own[round] : own[round] / value,
+      );
+      return [
+        figure(`${label}: EEVDF`, unit, EEVDF, better),
+        figure(`${label}: nodeland`, unit, own, better),
+        ratioFigure(`${label}: nodeland's advantage`, [ratios]),
+      ];
+    }),
+  };
 }
 
 interface Round {

@@ -9,6 +9,8 @@ import { alignTable } from '../src/observe/report.js';
 import { sandboxAvailable } from '../src/sandbox/available.js';
 import { runInSandbox } from '../src/sandbox/run.js';
 import type { SharingFigures } from './sharing-guest.js';
+import { figure, type Measurement } from './lab/result.js';
+import { saveResult, withResults } from './lab/store.js';
 import { figureOf } from './transport/statistics.js';
 
 const GUEST = fileURLToPath(new URL('./sharing-guest.js', import.meta.url));
@@ -18,13 +20,13 @@ const ROUND_TIMEOUT_S = 900;
 
 /** sharingBenchCommand is the benchmark's command. */
 export function sharingBenchCommand(): Command {
-  return new Command('sharing')
+  const command = new Command('sharing')
     .description(
       'EEVDF and nodeland with less and more sharing, under a load that begins on one of four nodes',
     )
     .option('--rounds <n>', 'rounds of each (3)', wholeNumber, 3)
     .option('--cpus <n>', 'CPUs of the machine, in four nodes (4)', wholeNumber, NODES)
-    .action(async ({ rounds, cpus }: { rounds: number; cpus: number }) => {
+    .action(async ({ rounds, cpus, results }: { rounds: number; cpus: number; results: string }) => {
       const available = sandboxAvailable();
       if (!available.ok) throw new UserError(available.reason);
       const result = await runInSandbox({
@@ -37,15 +39,46 @@ export function sharingBenchCommand(): Command {
       });
       if (result.exitCode !== 0)
         throw new UserError(`the guest ended with ${result.exitCode}:\n${result.output.slice(-2000)}`);
-      process.stdout.write(`${table(result.stdout)}\n`);
+      const measured = parseLines(result.stdout);
+      process.stdout.write(`${table(measured)}\n`);
+      await saveResult(measurementOf(measured, { rounds, cpus, nodes: NODES }), results);
     });
+  return withResults(command);
 }
 
-function table(stdout: string): string {
+/** Figures are what each round found under each scheduler. */
+type Figures = ReadonlyMap<string, readonly SharingFigures[]>;
+
+function parseLines(stdout: string): Figures {
   const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
-  const measured = lines.map((line) => JSON.parse(line) as { scheduler: string; figures: SharingFigures });
-  const rows = [...new Set(measured.map(({ scheduler }) => scheduler))].map((name) => {
-    const own = measured.filter(({ scheduler }) => scheduler === name).map(({ figures }) => figures);
+  const measured = new Map<string, SharingFigures[]>();
+  for (const line of lines) {
+    const { scheduler, figures } = JSON.parse(line) as { scheduler: string; figures: SharingFigures };
+    measured.set(scheduler, [...(measured.get(scheduler) ?? []), figures]);
+  }
+  return measured;
+}
+
+function measurementOf(measured: Figures, settings: Measurement['settings']): Measurement {
+  const figures = [...measured].flatMap(([scheduler, rounds]) => [
+    figure(
+      `throughput: ${scheduler}`,
+      'bogo-ops',
+      rounds.map(({ bogoOps }) => bogoOps),
+      'higher',
+    ),
+    figure(
+      `least task: ${scheduler}`,
+      'share of the mean',
+      rounds.map(({ leastShare }) => leastShare),
+      'higher',
+    ),
+  ]);
+  return { benchmark: 'sharing', settings, figures };
+}
+
+function table(measured: Figures): string {
+  const rows = [...measured].map(([name, own]) => {
     const text = (values: readonly number[]): string => {
       const { median, min, max } = figureOf(values);
       return `${median} (${min}..${max})`;

@@ -7,10 +7,12 @@ import { EXIT, UserError } from '../src/cli/errors.js';
 import { native } from '../src/kernel/native.js';
 import { readTopology } from '../src/topology/read.js';
 import { cpu as asCpu } from '../src/topology/ids.js';
+import { saveResult, withResults } from './lab/store.js';
 import { buildPair, type LibbpfJob, LibbpfProcess } from './transport/libbpf.js';
 import { checkObject } from './transport/loopback.js';
 import { NodelandThread } from './transport/nodeland.js';
 import { reportOf, tableOf } from './transport/report.js';
+import { transportMeasurement } from './transport/result.js';
 import { measureRoundTrip, type RoundTrip } from './transport/round-trip.js';
 import { type Cost, costOf, type RoundSize, type Side } from './transport/round.js';
 
@@ -24,11 +26,12 @@ interface Options {
   readonly rounds: number;
   readonly tasks: number;
   readonly pings: number;
+  readonly results: string;
 }
 
 /** transportCommand measures the transport. Needs root. */
 export function transportCommand(): Command {
-  return new Command('transport')
+  const command = new Command('transport')
     .description("nanoseconds per task through nodeland's rings and through libbpf's ring buffer pair")
     .option('--rounds <n>', 'alternating rounds', wholeNumber(1, 10_000), 31)
     .option(
@@ -39,10 +42,14 @@ export function transportCommand(): Command {
     )
     .option('--pings <n>', 'round trips to another core', wholeNumber(1, 100_000_000), 500_000)
     .option('--json', 'print JSON')
-    .action(async ({ json, rounds, tasks, pings }: Options) => {
-      const report = await measure(rounds, tasks, pings);
+    .action(async ({ json, rounds, tasks, pings, results }: Options) => {
+      const { costs, roundTrip, libbpf } = await measure(rounds, tasks, pings);
+      const report = reportOf(costs, roundTrip, libbpf);
       process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : tableOf(report));
+      const measurement = transportMeasurement(costs, roundTrip, { rounds, tasks, pings, libbpf });
+      await saveResult(measurement, results);
     });
+  return withResults(command);
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {
@@ -57,7 +64,7 @@ async function measure(
   rounds: number,
   tasksPerBatch: number,
   pings: number,
-): Promise<ReturnType<typeof reportOf>> {
+): Promise<{ costs: Costs; roundTrip: RoundTrip | null; libbpf: string }> {
   if (process.getuid?.() !== 0) {
     throw new UserError('loading BPF programs needs root: sudo npm run bench -- transport', EXIT.privilege);
   }
@@ -71,7 +78,7 @@ async function measure(
   });
   let roundTrip: RoundTrip | null = null;
   if (otherCpu !== undefined) roundTrip = await measureRoundTrip(addon, cpu, otherCpu, pings);
-  return reportOf(costs, roundTrip, libbpf);
+  return { costs, roundTrip, libbpf };
 }
 
 /** Costs are the costs of each round, by side. */

@@ -9,12 +9,18 @@ export interface Figure {
   readonly max: number;
 }
 
+/** quantileOf is the value that `share` of the values are below, between two of them by proportion; NaN of none. */
+export function quantileOf(values: readonly number[], share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  const at = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(at)] ?? NaN;
+  const above = sorted[Math.ceil(at)] ?? NaN;
+  return below + (above - below) * (at - Math.floor(at));
+}
+
 /** medianOf is the middle one; of an even number, the mean of the two in the middle. */
 export function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  if (sorted.length === 0) return NaN;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return quantileOf(values, 0.5);
 }
 
 /** figureOf sums values up, rounded to `digits` after the point. */

@@ -1,11 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+
+import { readResults } from '../../bench/lab/store.js';
 
 import { whyNoBpf } from './bpf-objects.js';
 
 const main = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url));
+const results = mkdtempSync(join(tmpdir(), 'nodeland-results-'));
+afterAll(() => rmSync(results, { recursive: true }));
 const bench = (...args: string[]) => spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
 const figure = {
   n: 2,
@@ -20,7 +26,7 @@ describe('npm run bench -- transport', () => {
     const missing = existsSync(main) ? whyNoBpf() : 'the benchmarks are not built';
     if (missing !== undefined) context.skip(missing);
     const { stdout, stderr, status } = bench(
-      ...['transport', '--json', '--rounds', '2', '--tasks', '256', '--pings', '200'],
+      ...['transport', '--json', '--rounds', '2', '--tasks', '256', '--pings', '200', '--results', results],
     );
     expect(stderr).toBe('');
     expect(status).toBe(0);
@@ -45,6 +51,21 @@ describe('npm run bench -- transport', () => {
       expect(trip.p50).toBeLessThanOrEqual(trip.p99);
       expect(trip.p99).toBeLessThanOrEqual(trip.p999);
     }
+    const [kept] = readResults(results);
+    expect(kept).toMatchObject({ benchmark: 'transport', settings: { rounds: 2, tasks: 256 } });
+    const ratio = kept.figures.find(({ name }) => name === 'libbpf, same job / nodeland fifo');
+    expect(ratio?.runs).toEqual([[expect.any(Number), expect.any(Number)]]);
+    expect(existsSync(join(results, 'transport-ratio.svg'))).toBe(true);
+  });
+
+  test('the page of results names every figure, and needs nothing beside it', (context) => {
+    if (readResults(results).length === 0) context.skip('nothing was measured');
+    const page = join(results, 'page.html');
+    expect(bench('report', '--results', results, '--out', page)).toMatchObject({ status: 0, stderr: '' });
+    const html = readFileSync(page, 'utf8');
+    expect(html).toContain('nodeland fifo: total');
+    expect(html).toContain('<svg');
+    expect(html).not.toMatch(/<(script|link|img)/);
   });
 
   test('refuses numbers it cannot use', () => {
