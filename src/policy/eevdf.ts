@@ -30,21 +30,14 @@ const ORDER_VALID_MS = 1000;
 /** A task that joins is owed, or owes, so many requests at most; one that stays so many. */
 const LAG_REQUESTS = 2;
 const LAG_STAYING_REQUESTS = 8;
-/** Or so many times the longest virtual request of late. */
-const LAG_STAYING_SPANS = 2;
 /** A turn is at most so many requests long. */
 const TURN_REQUESTS = 4;
 /** Virtual time may be so many requests off the domain's clock before it is brought after it. */
 const DRIFT_REQUESTS = 4;
 /** Members looked at after each batch, for each decision, whether they still compete. */
 const SWEEP = 2;
-/** The longest virtual request of late is that of this second or the one before. */
-const SPAN_NS = 1e9;
 const NOW = 0;
 const SHIFT = 1;
-const SPAN = 2;
-const SPAN_BEFORE = 3;
-const SPAN_SINCE = 4;
 
 const options = z
   .strictObject({
@@ -84,15 +77,13 @@ class Eevdf implements Policy {
   private readonly baseUs: number;
   private readonly baseNs: number;
   private readonly minNs: number;
+  private readonly lagStayingNs: number;
   /** By slot: execution since the decision that was charged while it ran; when it was decided, and V then. */
   private readonly chargedNs: Float64Array;
   private readonly decidedNs: Float64Array;
   private readonly decidedAtNs: Float64Array;
-  /**
-   * The time of this batch's first ask; what is to be added to a virtual time for the domain's clock; the longest virtual
-   * request of this second, of the second before, and when this second began.
-   */
-  private readonly times = new Float64Array(5);
+  /** The time of this batch's first ask; what is to be added to a virtual time for the domain's clock. */
+  private readonly times = new Float64Array(2);
   private hasLooked = false;
   private hand = 0;
 
@@ -108,6 +99,7 @@ class Eevdf implements Policy {
     this.leavesOrders = context.ask !== 'always';
     this.baseUs = options.baseSliceUs;
     this.baseNs = options.baseSliceUs * 1000;
+    this.lagStayingNs = LAG_STAYING_REQUESTS * this.baseNs;
     const { lagNs, requestNs } = context.state;
     this.queue = new EevdfQueue(nrSlots, lagNs, requestNs, LAG_REQUESTS * this.baseNs);
     this.minNs = options.minSliceUs * 1000;
@@ -193,34 +185,17 @@ class Eevdf implements Policy {
 
   /**
    * goOn takes a task back whose slice has ended. Where there was a CPU for everybody, the heavy ones have fallen behind and
-   * the light ones got ahead though nobody was kept waiting: that is forgotten. Not what is owed among tasks that compete:
-   * while the lightest waits for its deadline others may get ahead by as much as its request is in virtual time.
+   * the light ones got ahead though nobody was kept waiting: that is forgotten.
    */
   private goOn(slot: Slot, weight: number, execNs: number): void {
     const { queue } = this;
     if (!queue.isMember(slot)) queue.join(slot, weight);
     const restNs = execNs - this.chargedNs[slot];
     if (restNs > 0) queue.charge(slot, restNs);
-    const lagNs = queue.zeroLagNs() - queue.vruntimeNs[slot];
-    const mostNs = this.lagStayingNs(weight);
-    if (queue.weight(slot) !== weight || lagNs > mostNs || lagNs < -mostNs) queue.reweight(slot, weight);
-  }
-
-  private lagStayingNs(weight: number): number {
-    const { times } = this;
-    const ownNs = (LAG_STAYING_REQUESTS * this.baseNs * UNIT) / weight;
-    const spanNs = LAG_STAYING_SPANS * (times[SPAN] > times[SPAN_BEFORE] ? times[SPAN] : times[SPAN_BEFORE]);
-    return ownNs > spanNs ? ownNs : spanNs;
-  }
-
-  private noteSpan(spanNs: number, nowNs: number): void {
-    const { times } = this;
-    if (nowNs - times[SPAN_SINCE] > SPAN_NS) {
-      times[SPAN_BEFORE] = nowNs - times[SPAN_SINCE] > 2 * SPAN_NS ? 0 : times[SPAN];
-      times[SPAN] = 0;
-      times[SPAN_SINCE] = nowNs;
+    const owedNs = ((queue.zeroLagNs() - queue.vruntimeNs[slot]) * weight) / UNIT;
+    if (queue.weight(slot) !== weight || owedNs > this.lagStayingNs || owedNs < -this.lagStayingNs) {
+      queue.reweight(slot, weight);
     }
-    if (spanNs > times[SPAN]) times[SPAN] = spanNs;
   }
 
   /** look charges what runs for what it has had, so that V is right before anybody joins. O(CPUs of the domain). */
@@ -282,7 +257,6 @@ class Eevdf implements Policy {
     this.chargedNs[slot] = 0;
     this.decidedNs[slot] = tasks.enqueuedNs(slot);
     this.decidedAtNs[slot] = zeroNs;
-    this.noteSpan((this.state.requestNs[slot] * UNIT) / queue.weight(slot), tasks.enqueuedNs(slot));
     const sliceUs = this.sliceOf(slot, deadlineNs - vruntimeNs, zeroNs - vruntimeNs);
     const ask = tasks.askFlags(slot);
     if (this.leavesOrders) this.leaveOrder(slot, ask);
