@@ -7,9 +7,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { EXIT, type ExitCode, UserError } from '../src/cli/errors.js';
 import { type Comparison, comparisonText, compareResults, LIMIT, missingFigures } from './lab/compare.js';
+import { wholeNumber } from './lab/options.js';
 import { ratioFigure, type Result } from './lab/result.js';
 import { BASELINE, readResult, readResults, saveResult, withResults } from './lab/store.js';
 
@@ -34,7 +35,7 @@ export function checkCommand(): Command {
     .description(
       `compares the loopback figures with the baseline; exit status 1 if one is ${LIMIT * 100} % worse`,
     )
-    .option('--processes <n>', 'runs of each benchmark (5)', processCount, 5)
+    .option('--processes <n>', 'runs of each benchmark (5)', wholeNumber(1, 100), 5)
     .option('--baseline <folder>', 'what to compare with', BASELINE)
     .action(async ({ processes, baseline, results }: Options) => {
       const fresh = await saveResult(measure(processes), results);
@@ -48,12 +49,6 @@ export function checkCommand(): Command {
       process.exitCode = exitCodeOf(comparisons);
     });
   return withResults(command);
-}
-
-function processCount(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 100) return value;
-  throw new InvalidArgumentError('expected a whole number from 1 to 100');
 }
 
 /** All benchmarks once, then all again, so that a slow minute of the machine hits each a little. */

@@ -4,12 +4,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { alignTable } from '../src/observe/report.js';
 import { sandboxAvailable } from '../src/sandbox/available.js';
 import { runInSandbox } from '../src/sandbox/run.js';
 import type { CriticalFigures, CriticalMeasurement } from './critical-guest.js';
+import { wholeNumber } from './lab/options.js';
 import { type Figure, figureOf } from './transport/statistics.js';
 
 const GUEST = fileURLToPath(new URL('./critical-guest.js', import.meta.url));
@@ -40,7 +41,7 @@ interface Options {
 export function criticalBenchCommand(): Command {
   return new Command('critical')
     .description('a lock whose holders tell of their critical sections, and one whose holders do not')
-    .option('--rounds <n>', 'rounds of each (5)', wholeNumber, 5)
+    .option('--rounds <n>', 'rounds of each (5)', wholeNumber(1, 100), 5)
     .option('--run <options>', 'more options for nodeland run, as one word', '')
     .option('--kernel <version>', 'the sandbox kernel')
     .option('--json', 'figures as JSON')
@@ -111,11 +112,4 @@ function table({ lock, without, with: told }: Comparison): string {
       (told[key].median / without[key].median).toFixed(2),
     ]),
   ]);
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 100)
-    throw new InvalidArgumentError('expected 1 to 100');
-  return value;
 }

@@ -4,10 +4,11 @@
  */
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { inboxBytes } from '../src/handoff/inbox.js';
 import { readTopology } from '../src/topology/read.js';
+import { wholeNumber } from './lab/options.js';
 import { figure, type Measurement, ratioFigure } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { type Figure, figureOf } from './transport/statistics.js';
@@ -23,7 +24,7 @@ type Times = ReadonlyMap<string, readonly number[]>;
 export function handOffCommand(): Command {
   const command = new Command('hand-off')
     .description('nanoseconds per task handed from worker to worker, by inbox and by MessagePort')
-    .option('--rounds <n>', 'alternating rounds', wholeRounds, 11)
+    .option('--rounds <n>', 'alternating rounds', wholeNumber(1, 1000), 11)
     .option('--json', 'print JSON')
     .action(async ({ rounds, json, results }: { rounds: number; json?: true; results: string }) => {
       const times = await measure(rounds);
@@ -69,12 +70,6 @@ function measurementOf(times: Times, rounds: number): Measurement {
       ratio('port: batches of 1', 'inbox: batches of 128'),
     ],
   };
-}
-
-function wholeRounds(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 1000) return value;
-  throw new InvalidArgumentError('expected a whole number from 1 to 1000');
 }
 
 async function measure(rounds: number): Promise<Times> {

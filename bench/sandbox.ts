@@ -3,12 +3,13 @@
  * 2 nodes), round by round in turn: hackbench, cyclictest on the idle machine, stress-ng, cyclictest beside stress-ng.
  */
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { UserError } from '../src/cli/errors.js';
 import { alignTable } from '../src/observe/report.js';
 import { sandboxAvailable } from '../src/sandbox/available.js';
 import { runInSandbox } from '../src/sandbox/run.js';
 import type { SandboxFigures } from './sandbox-guest.js';
+import { wholeNumber } from './lab/options.js';
 import { figure, type Measurement, ratioFigure } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { type Figure, figureOf } from './transport/statistics.js';
@@ -34,7 +35,7 @@ const FIGURES: readonly {
 export function sandboxBenchCommand(): Command {
   const command = new Command('sandbox')
     .description('EEVDF and nodeland in turn on the deterministic sandbox machine')
-    .option('--rounds <n>', 'rounds of each (3)', wholeNumber, 3)
+    .option('--rounds <n>', 'rounds of each (3)', wholeNumber(1, 100), 3)
     .option('--run <options>', 'more options for nodeland run, as one word', '')
     .option('--kernel <version>', 'the sandbox kernel')
     .option('--json', 'figures as JSON')
@@ -126,11 +127,4 @@ function table(rounds: readonly Round[]): string {
     [`${rounds.length / 2} rounds, median (min..max)`, ...SCHEDULERS, 'nodeland / EEVDF'],
     ...rows,
   ]);
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 100)
-    throw new InvalidArgumentError('expected 1 to 100');
-  return value;
 }

@@ -9,6 +9,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { native } from '../src/kernel/native.js';
 import { alignTable } from '../src/observe/report.js';
+import { wholeNumber } from './lab/options.js';
 import { BASELINE, readResult, saveResult, withResults } from './lab/store.js';
 import type { Measurement, Result } from './lab/result.js';
 import { costsOf, measureCores } from './scale/measured.js';
@@ -36,8 +37,13 @@ export function scaleCommand(): Command {
   const command = new Command('scale')
     .description('decisions per second on these cores, and in a simulation of up to 1,024 CPUs')
     .option('--part <part>', 'cores, model, or both', partName, 'both')
-    .option('--rounds <n>', 'rounds of every arrangement on the cores, in turn', wholeNumber, 21)
-    .option('--duration-ms <ms>', 'how long each runs in a round', wholeNumber, 100)
+    .option(
+      '--rounds <n>',
+      'rounds of every arrangement on the cores, in turn',
+      wholeNumber(1, 10_000_000),
+      21,
+    )
+    .option('--duration-ms <ms>', 'how long each runs in a round', wholeNumber(1, 10_000_000), 100)
     .option('--from <file>', 'take costs from this scale-cores.json (the newest, else the baseline)')
     .option('--costs <list>', 'change costs, such as decideNs=40,batchNs=500', costList, {})
     .option(
@@ -47,8 +53,8 @@ export function scaleCommand(): Command {
       EPYC_7R13,
     )
     .option('--hand-off-share <share>', 'share of tasks handed to another shard', share, 0.02)
-    .option('--tasks <n>', 'tasks simulated at each point', wholeNumber, 60_000)
-    .option('--seeds <n>', 'seeds of the simulation', wholeNumber, 3)
+    .option('--tasks <n>', 'tasks simulated at each point', wholeNumber(1, 10_000_000), 60_000)
+    .option('--seeds <n>', 'seeds of the simulation', wholeNumber(1, 10_000_000), 3)
     .option('--json', 'print the results as JSON')
     .action(async (options: Options) => {
       const results: Result[] = [];
@@ -91,12 +97,6 @@ function textOf({ benchmark, figures }: Result): string {
     n,
   ]);
   return `${alignTable([[benchmark, 'median', 'min', 'max', 'n'], ...rows])}\n`;
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 10_000_000) return value;
-  throw new InvalidArgumentError('expected a whole number from 1');
 }
 
 function share(text: string): number {

@@ -3,12 +3,13 @@
  * nodeland without sharing, with stealing only, and with the balancer as well, round by round in turn.
  */
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { UserError } from '../src/cli/errors.js';
 import { alignTable } from '../src/observe/report.js';
 import { sandboxAvailable } from '../src/sandbox/available.js';
 import { runInSandbox } from '../src/sandbox/run.js';
 import type { SharingFigures } from './sharing-guest.js';
+import { wholeNumber } from './lab/options.js';
 import { figure, type Measurement } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { figureOf } from './transport/statistics.js';
@@ -24,8 +25,8 @@ export function sharingBenchCommand(): Command {
     .description(
       'EEVDF and nodeland with less and more sharing, under a load that begins on one of four nodes',
     )
-    .option('--rounds <n>', 'rounds of each (3)', wholeNumber, 3)
-    .option('--cpus <n>', 'CPUs of the machine, in four nodes (4)', wholeNumber, NODES)
+    .option('--rounds <n>', 'rounds of each (3)', wholeNumber(1, 100), 3)
+    .option('--cpus <n>', 'CPUs of the machine, in four nodes (4)', wholeNumber(1, 100), NODES)
     .action(async ({ rounds, cpus, results }: { rounds: number; cpus: number; results: string }) => {
       const available = sandboxAvailable();
       if (!available.ok) throw new UserError(available.reason);
@@ -87,11 +88,4 @@ function table(measured: Figures): string {
     return [name, text(ops), text(own.map(({ leastShare }) => leastShare))];
   });
   return alignTable([['median (min..max)', 'bogo-ops', 'least task / mean'], ...rows]);
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 100)
-    throw new InvalidArgumentError('expected 1 to 100');
-  return value;
 }

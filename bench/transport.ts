@@ -2,11 +2,12 @@
  * What it costs to carry a task to user space and a decision back, through nodeland's rings and through libbpf's, in one
  * alternating run on one CPU; and how long a round trip to another core takes.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { native } from '../src/kernel/native.js';
 import { readTopology } from '../src/topology/read.js';
 import { cpu as asCpu } from '../src/topology/ids.js';
+import { wholeNumber } from './lab/options.js';
 import { saveResult, withResults } from './lab/store.js';
 import { buildPair, type LibbpfJob, LibbpfProcess } from './transport/libbpf.js';
 import { checkObject } from './transport/loopback.js';
@@ -50,14 +51,6 @@ export function transportCommand(): Command {
       await saveResult(measurement, results);
     });
   return withResults(command);
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}`);
-  };
 }
 
 async function measure(
