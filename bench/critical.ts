@@ -11,6 +11,8 @@ import { sandboxAvailable } from '../src/sandbox/available.js';
 import { runInSandbox } from '../src/sandbox/run.js';
 import type { CriticalFigures, CriticalMeasurement } from './critical-guest.js';
 import { wholeNumber } from './lab/options.js';
+import { figure, type Measurement } from './lab/result.js';
+import { saveResult, withResults } from './lab/store.js';
 import { type Figure, figureOf } from './transport/statistics.js';
 
 const GUEST = fileURLToPath(new URL('./critical-guest.js', import.meta.url));
@@ -20,14 +22,19 @@ const PROGRAM = fileURLToPath(new URL('../../build/bench/critical', import.meta.
 const ROUND_TIMEOUT_S = 300;
 
 const LOCKS = ['spin', 'mutex'] as const;
-const FIGURES: readonly { readonly key: keyof CriticalFigures; readonly label: string }[] = [
-  { key: 'opsPerS', label: 'sections a second' },
-  { key: 'preempted', label: 'sections in which the holder lost its CPU' },
-  { key: 'meanWaitUs', label: 'mean wait for the lock, us' },
-  { key: 'longestWaitUs', label: 'longest wait for the lock, us' },
-  { key: 'longestHoldUs', label: 'longest section, us' },
-  { key: 'timerLateUs', label: 'timers late by, mean, us' },
-  { key: 'timerLatestUs', label: 'timers late by, longest, us' },
+const FIGURES: readonly {
+  readonly key: keyof CriticalFigures;
+  readonly label: string;
+  readonly unit: string;
+  readonly better?: 'higher';
+}[] = [
+  { key: 'opsPerS', label: 'sections a second', unit: 'sections/s', better: 'higher' },
+  { key: 'preempted', label: 'sections in which the holder lost its CPU', unit: 'sections' },
+  { key: 'meanWaitUs', label: 'mean wait for the lock, us', unit: 'us' },
+  { key: 'longestWaitUs', label: 'longest wait for the lock, us', unit: 'us' },
+  { key: 'longestHoldUs', label: 'longest section, us', unit: 'us' },
+  { key: 'timerLateUs', label: 'timers late by, mean, us', unit: 'us' },
+  { key: 'timerLatestUs', label: 'timers late by, longest, us', unit: 'us' },
 ];
 
 interface Options {
@@ -35,17 +42,18 @@ interface Options {
   readonly run: string;
   readonly kernel?: string;
   readonly json?: boolean;
+  readonly results: string;
 }
 
 /** criticalBenchCommand is the benchmark's command. */
 export function criticalBenchCommand(): Command {
-  return new Command('critical')
+  const command = new Command('critical')
     .description('a lock whose holders tell of their critical sections, and one whose holders do not')
     .option('--rounds <n>', 'rounds of each (5)', wholeNumber(1, 100), 5)
     .option('--run <options>', 'more options for nodeland run, as one word', '')
     .option('--kernel <version>', 'the sandbox kernel')
     .option('--json', 'figures as JSON')
-    .action(async ({ rounds, run, kernel, json }: Options) => {
+    .action(async ({ rounds, run, kernel, json, results }: Options) => {
       const available = sandboxAvailable(kernel);
       if (!available.ok) throw new UserError(available.reason);
       build();
@@ -70,7 +78,37 @@ export function criticalBenchCommand(): Command {
           ? `${JSON.stringify(Object.fromEntries(comparisons.map(({ lock, ...sides }) => [lock, sides])), null, 2)}\n`
           : `${comparisons.map(table).join('\n\n')}\n`,
       );
+      await saveResult(measurementOf(measured, { rounds, run }), results);
     });
+  return withResults(command);
+}
+
+function measurementOf(
+  measured: readonly CriticalMeasurement[],
+  settings: Measurement['settings'],
+): Measurement {
+  const figures = LOCKS.flatMap((lock) =>
+    [false, true].flatMap((request) => {
+      const own = roundsOf(measured, lock, request);
+      return FIGURES.map(({ key, label, unit, better }) =>
+        figure(
+          `${lock}, ${request ? 'told' : 'not told'}: ${label}`,
+          unit,
+          own.map((round) => round[key]),
+          better,
+        ),
+      );
+    }),
+  );
+  return { benchmark: 'critical', settings, figures };
+}
+
+function roundsOf(
+  measured: readonly CriticalMeasurement[],
+  lock: string,
+  request: boolean,
+): CriticalFigures[] {
+  return measured.filter((one) => one.lock === lock && one.request === request).map(({ figures }) => figures);
 }
 
 /** @throws UserError when bench/critical.c cannot be built */
@@ -94,8 +132,8 @@ interface Comparison {
 
 function compare(measured: readonly CriticalMeasurement[], lock: string): Comparison {
   const side = (request: boolean): Figures => {
-    const own = measured.filter((one) => one.lock === lock && one.request === request);
-    const entries = FIGURES.map(({ key }) => [key, figureOf(own.map(({ figures }) => figures[key]))]);
+    const own = roundsOf(measured, lock, request);
+    const entries = FIGURES.map(({ key }) => [key, figureOf(own.map((round) => round[key]))]);
     return Object.fromEntries(entries) as Figures;
   };
   return { lock, without: side(false), with: side(true) };

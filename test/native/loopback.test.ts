@@ -48,6 +48,14 @@ async function feedUntil(cpu: number, range: Range, tasks: number): Promise<Fed>
   return sum;
 }
 
+/**
+ * Few enough tasks never find the ring full; but for a feeder that loses its CPU between its looks at the head and at
+ * the tail, which then lie too far apart. The task is refused and fed again.
+ */
+function expectRoom(fed: readonly Fed[]): void {
+  for (const { ringFull } of fed) expect(ringFull).toBeLessThan(10);
+}
+
 /** Drains from a CPU until `isOver` says that nothing more can come. */
 async function drainUntil(cpu: number, domain: number, isOver: () => boolean): Promise<Drained> {
   const all: Drained[] = [];
@@ -79,20 +87,18 @@ describe('tasks from several CPUs at once to a worker and back', () => {
     ]).finally(() => (isFed = true));
     const drained = sumOf(await Promise.all(draining));
 
-    expect(fed).toEqual([
-      { pushed: 500_000, ringFull: 0 },
-      { pushed: 500_000, ringFull: 0 },
-    ]);
+    expect(fed.map(({ pushed }) => pushed)).toEqual([500_000, 500_000]);
+    expectRoom(fed);
     expect(drained).toEqual({ ...NOTHING_DRAINED, drained: 1_000_000 });
     await worker.stop();
     expect(loopback.statistic(0, WORKER_STAT.TAKEN)).toBe(1_000_000);
     expect(loopback.statistic(0, WORKER_STAT.PUBLISHED)).toBe(1_000_000);
     expect(loopback.statistic(0, WORKER_STAT.POLICY_ERRORS)).toBe(0);
     // A slot is enqueued again only after its decision was taken, so this leaves no room for one lost and one twice.
-    for (const range of [left, right]) {
+    for (const [index, range] of [left, right].entries()) {
       expect(loopback.slotsWithout(range, 'owner', () => OWNER.KERNEL)).toEqual([]);
       const enqueues = slotsOf(range).reduce((sum, slot) => sum + loopback.slotWord(slot, 'enq'), 0);
-      expect(enqueues).toBe(500_000);
+      expect(enqueues).toBe(500_000 + fed[index].ringFull);
     }
   });
 
@@ -110,7 +116,8 @@ describe('tasks from several CPUs at once to a worker and back', () => {
       return { fed, drained: await draining };
     });
     for (const { fed, drained } of await Promise.all(streams)) {
-      expect(fed).toEqual({ pushed: 200_000, ringFull: 0 });
+      expect(fed.pushed).toBe(200_000);
+      expectRoom([fed]);
       expect(drained).toEqual({ ...NOTHING_DRAINED, drained: 200_000 });
     }
     for (const range of ranges) {

@@ -1,20 +1,10 @@
 // Two threads that wake each other, on a machine of several last-level caches: where are they? `node come-together.mjs POLICY...`
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guestFile, hackbench, scheduleUnder } from './scheduler.mjs';
+import { guestFile, hackbench, scheduleUnder, threadsOf } from './scheduler.mjs';
 
 const SECONDS = 6;
 const LOOK_MS = 20;
-
-/** proc(5): fields 14, 15 and 39 of stat are ticks in user and system mode, and the CPU it ran on last. */
-function threadsOf(pid) {
-  return readdirSync(`/proc/${pid}/task`).map((tid) => {
-    const stat = readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { tid, ticks: Number(fields[11]) + Number(fields[12]), cpu: Number(fields[36]) };
-  });
-}
 
 /** In how many looks the two busiest threads were on each CPU. */
 async function watch() {

@@ -56,6 +56,21 @@ const exitOf = (child) =>
     child.on('close', (code) => resolve(code));
   });
 
+/** A process's threads, by proc(5): fields 14, 15 and 39 of stat are ticks in user and system mode, and the CPU it ran on last. */
+export function threadsOf(pid) {
+  const folder = `/proc/${pid}/task`;
+  return readdirSync(folder).map((tid) => {
+    const stat = readFileSync(`${folder}/${tid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return {
+      tid,
+      comm: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
+      ticks: Number(fields[11]) + Number(fields[12]),
+      cpu: Number(fields[36]),
+    };
+  });
+}
+
 /** A running `nodeland run`. */
 export class Scheduler {
   stdout = '';
@@ -106,19 +121,12 @@ export class Scheduler {
     return this.isAttached;
   }
 
-  /** Where the workers' threads are now: proc(5), field 39 of stat is the CPU it ran on last. */
+  /** Where the workers' threads are now. */
   placement() {
-    const folder = `/proc/${this.child.pid}/task`;
-    for (const tid of readdirSync(folder)) {
-      const comm = readFileSync(`${folder}/${tid}/comm`, 'utf8').trim();
+    for (const { tid, comm, cpu } of threadsOf(this.child.pid)) {
       if (!comm.startsWith('nl-')) continue;
-      const stat = readFileSync(`${folder}/${tid}/stat`, 'utf8');
-      const status = readFileSync(`${folder}/${tid}/status`, 'utf8');
-      this.placements.push({
-        comm,
-        cpu: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[36]),
-        allowed: /^Cpus_allowed_list:\s*(.*)$/m.exec(status)[1],
-      });
+      const status = readFileSync(`/proc/${this.child.pid}/task/${tid}/status`, 'utf8');
+      this.placements.push({ comm, cpu, allowed: /^Cpus_allowed_list:\s*(.*)$/m.exec(status)[1] });
     }
   }
 
