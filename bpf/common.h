@@ -106,7 +106,6 @@ struct domain_state {
 	__u32 worker_displaced; /* the worker waits on a CPU of another domain */
 	__u32 scratch;
 	__u32 nr_offline;
-	__u32 nr_blocked; /* of its CPUs, cpu_blocked */
 };
 
 struct domain_state domains[NL_MAX_DOMAINS];
@@ -115,10 +114,11 @@ __u16 cpu_next[NL_MAX_CPUS]; /* next CPU of the same domain, in a circle */
 __u8 cpu_planned[NL_MAX_CPUS];
 __u8 cpu_offline[NL_MAX_CPUS];
 __u8 cpu_evicts[NL_MAX_CPUS]; /* a policy has what runs there stopped */
-__u64 cpu_taken_ns[NL_MAX_CPUS]; /* since when a higher scheduling class has it, 0: it is ours */
 __u8 cpu_ours[NL_MAX_CPUS]; /* runs a task of ours */
-__u64 cpu_stuck_ns[NL_MAX_CPUS]; /* 1 + when its last task of ours began, if it has tasks it does not run */
-__u8 cpu_blocked[NL_MAX_CPUS]; /* offline or taken for longer than stall_ms, as the watch last saw it */
+__u8 cpu_releases[NL_MAX_CPUS]; /* in cpu_release() */
+__u64 cpu_away[NL_MAX_CPUS]; /* 1 + when its last task of ours began, if it neither ran one nor idled at the last look
+			      */
+__u8 cpu_blocked[NL_MAX_CPUS]; /* offline or away for two looks of the watch */
 
 __u32 nr_cpus, nr_domains, nr_slots;
 __u32 slots_off, cpus_off;

@@ -73,13 +73,11 @@ static __always_inline bool dsq_move_vtime(struct bpf_iter_scx_dsq *it, struct t
 	return scx_bpf_dispatch_vtime_from_dsq(it, p, dsq_id, 0);
 }
 
-/* From 7.1 on; enqueues what waits in a queue again. False where the kernel cannot. */
-static __always_inline bool dsq_reenqueue(u64 dsq_id)
+/* From 7.1 on; enqueues what waits in a queue again. */
+static __always_inline void dsq_reenqueue(u64 dsq_id)
 {
-	if (!bpf_ksym_exists(scx_bpf_dsq_reenq))
-		return false;
-	scx_bpf_dsq_reenq(dsq_id, 0);
-	return true;
+	if (bpf_ksym_exists(scx_bpf_dsq_reenq))
+		scx_bpf_dsq_reenq(dsq_id, 0);
 }
 
 static __always_inline void set_slice(struct task_struct *p, u64 slice_ns)
@@ -101,13 +99,16 @@ static __always_inline u64 now_ns(void)
 }
 
 /*
- * Whether p may not leave its CPU. Where the BPF trampoline itself disables migration (kernels before 6.18) the
- * current task shows one level more than it has; counting that level too little only sends the task to user
- * space, and the queues never hand a task to a CPU it may not run on.
+ * Whether p may not leave its CPU. Where the BPF trampoline itself disables migration the current task shows one level
+ * more than it has, and in what cpu_release() enqueues again, two; counting that level too little only sends the task
+ * to user space, and the queues never hand a task to a CPU it may not run on.
  */
 static __always_inline bool migration_disabled(const struct task_struct *p)
 {
-	return p->migration_disabled > (bpf_get_current_task_btf() == p ? 1 : 0);
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return p->migration_disabled >
+	       (bpf_get_current_task_btf() == p ? 1 + cpu_releases[cpu & (NL_MAX_CPUS - 1)] : 0);
 }
 
 #endif

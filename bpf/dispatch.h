@@ -203,22 +203,6 @@ static __always_inline bool take_earliest(u32 d, s32 cpu)
 	return dsq_move_to_local(shared);
 }
 
-/* What is queued for a CPU of the domain that cannot run it. */
-static __always_inline bool take_stranded(struct domain_state *ds)
-{
-	u32 i, cpu = ds->first_cpu;
-
-	if (!READ_ONCE(ds->nr_blocked))
-		return false;
-	bpf_for(i, 0, ds->nr_cpus) {
-		if (cpu_blocked[cpu & (NL_MAX_CPUS - 1)] && scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) &&
-		    dsq_move_to_local(DSQ_CPU(cpu)))
-			return true;
-		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
-	}
-	return false;
-}
-
 /*
  * inherit: domains all of whose CPUs are offline have no CPU that empties their rings and queues; any CPU does it,
  * before its own. Nothing new comes to them.
@@ -236,7 +220,7 @@ __noinline int inherit(void)
 		drain_decisions(d);
 		if (READ_ONCE(ds->rescue_due))
 			rescue(d);
-		if (dsq_move_to_local(DSQ_DOMAIN(d)) || take_stranded(ds))
+		if (dsq_move_to_local(DSQ_DOMAIN(d)))
 			return true;
 	}
 	return false;

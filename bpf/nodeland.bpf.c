@@ -443,7 +443,7 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 		set_slice(prev, extension_ns);
 		return;
 	}
-	if (take_earliest(d, cpu) || take_stranded(ds))
+	if (take_earliest(d, cpu))
 		return;
 	if (prev && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */) && tc && !tc->worker) {
 		u64 next = tc->grant ?: slice_of(prev);
@@ -800,14 +800,9 @@ void BPF_PROG(nodeland_cpu_offline, s32 cpu)
 SEC("struct_ops/nodeland_cpu_release")
 void BPF_PROG(nodeland_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
 {
-	cpu_taken_ns[(u32)cpu & (NL_MAX_CPUS - 1)] = now_ns();
+	cpu_releases[(u32)cpu & (NL_MAX_CPUS - 1)] = 1;
 	scx_bpf_reenqueue_local();
-}
-
-SEC("struct_ops/nodeland_cpu_acquire")
-void BPF_PROG(nodeland_cpu_acquire, s32 cpu, struct scx_cpu_acquire_args *args)
-{
-	cpu_taken_ns[(u32)cpu & (NL_MAX_CPUS - 1)] = 0;
+	cpu_releases[(u32)cpu & (NL_MAX_CPUS - 1)] = 0;
 }
 
 SEC("struct_ops.s/nodeland_init")
@@ -918,7 +913,6 @@ struct sched_ext_ops nodeland = {
 	.set_cpumask = (void *)nodeland_set_cpumask,
 	.cpu_online = (void *)nodeland_cpu_online,
 	.cpu_offline = (void *)nodeland_cpu_offline,
-	.cpu_acquire = (void *)nodeland_cpu_acquire,
 	.cpu_release = (void *)nodeland_cpu_release,
 	.init = (void *)nodeland_init,
 	.exit = (void *)nodeland_exit,

@@ -95,45 +95,53 @@ static __always_inline void watch_worker(u32 d, struct domain_state *ds, struct 
 	}
 }
 
-/*
- * cpu_release() is for a CPU that ran a task of ours when a higher class took it. One that was idle, and given a task
- * in that very moment, keeps it in its own queue: where it has tasks at two looks and begins to run none, they are
- * enqueued again. Before 7.1 the kernel has no way to.
- */
-static __always_inline void watch_local(u32 cpu, u32 c)
-{
-	struct nl_cpu __arena *state = cpu_state(cpu);
-	u64 began = state->since_ns + 1;
+/* Tasks looked at in the queue of a CPU that cannot run them. */
+#define STRANDED_MAX 256
 
-	if (READ_ONCE(cpu_ours[c]) || state->idle || cpu_offline[c] || scx_bpf_dsq_nr_queued(DSQ_LOCAL_ON(cpu)) <= 0) {
-		cpu_stuck_ns[c] = 0;
-	} else if (cpu_stuck_ns[c] != began) {
-		cpu_stuck_ns[c] = began;
-	} else {
-		dsq_reenqueue(DSQ_LOCAL_ON(cpu));
-		cpu_stuck_ns[c] = 0;
+/* unstrand: what waits for that CPU, and may run on others, waits for any of its domain. Whether there was something.
+ */
+__noinline int unstrand(u32 d, u32 cpu)
+{
+	struct task_struct *p;
+	u32 looked = 0, moved = 0;
+
+	bpf_rcu_read_lock();
+	bpf_for_each(scx_dsq, p, DSQ_CPU(cpu), 0) {
+		if (looked++ >= STRANDED_MAX)
+			break;
+		if (p->nr_cpus_allowed > 1 && !migration_disabled(p))
+			moved += dsq_move_vtime(FOR_EACH_ITER, p, DSQ_DOMAIN(d), p->scx.dsq_vtime);
 	}
+	bpf_rcu_read_unlock();
+	return moved > 0;
 }
 
-/* CPUs that cannot run what is queued for them, and whether something is. */
-static __always_inline bool watch_cpus(struct domain_state *ds, u64 t)
+/*
+ * CPUs that cannot run what is queued for them: offline, or taken by a higher scheduling class, so that they neither
+ * idle nor began to run a task of ours between two looks. Whether something was queued there that others can run now.
+ * What the kernel has in such a CPU's own queue was put there when it idled or was about to look for work, and
+ * cpu_release() is only for a CPU that runs a task of ours when it is taken: that is enqueued again, from 7.1 on.
+ */
+static __always_inline bool watch_cpus(u32 d, struct domain_state *ds)
 {
-	u32 i, cpu = ds->first_cpu, blocked = 0;
+	u32 i, cpu = ds->first_cpu;
 	bool is_stranded = false;
 
 	bpf_for(i, 0, ds->nr_cpus) {
 		u32 c = cpu & (NL_MAX_CPUS - 1);
-		u64 taken = READ_ONCE(cpu_taken_ns[c]);
+		struct nl_cpu __arena *state = cpu_state(cpu);
+		u64 away = READ_ONCE(cpu_ours[c]) || state->idle ? 0 : state->since_ns + 1;
 
-		watch_local(cpu, c);
-		cpu_blocked[c] = cpu_offline[c] || (taken && after(t, taken + stall_ns));
+		cpu_blocked[c] = cpu_offline[c] || (away && away == cpu_away[c]);
+		cpu_away[c] = away;
 		if (cpu_blocked[c]) {
-			blocked++;
-			is_stranded = is_stranded || scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) > 0;
+			if (scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) > 0 && unstrand(d, cpu))
+				is_stranded = true;
+			if (!cpu_offline[c] && scx_bpf_dsq_nr_queued(DSQ_LOCAL_ON(cpu)) > 0)
+				dsq_reenqueue(DSQ_LOCAL_ON(cpu));
 		}
 		cpu = cpu_next[c];
 	}
-	ds->nr_blocked = blocked;
 	return is_stranded;
 }
 
@@ -151,7 +159,7 @@ __noinline int watch_domain(u32 d, u64 t)
 		ds->worker_due = 1;
 		worker_wake(d, ds, dom, t);
 	}
-	if (watch_cpus(ds, t))
+	if (watch_cpus(d, ds))
 		kick_one(by);
 	if (ds->overdue)
 		rescue_begin(ds, by);

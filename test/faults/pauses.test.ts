@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
 import {
-  expectAttached,
   expectGoodEnd,
   expectNobodyLate,
   expectNobodyLost,
@@ -12,12 +11,6 @@ import {
 } from './machine.js';
 
 const machine = new FaultMachine('pauses');
-
-/**
- * NOT what is wanted, 1: in some runs a task stays with the CPU that a real-time task has, until the kernel's deadline server lets it
- * run (50 ms of each second): 0.92 s were seen. docs/safety.md says so.
- */
-const RT_LATENESS = 22;
 
 const PAUSES = [
   'none',
@@ -38,11 +31,7 @@ describe('no task waits longer than the stall limit allows, none is lost, and th
     ...withDefaults.map((fault) => ({ fault, name: 'defaults' })),
   ];
   test.each(cases)('$fault, $name', ({ fault, name }) => {
-    const window = machine.window(name, fault);
-    if (fault.startsWith('SCHED_FIFO')) {
-      expectAttached(window);
-      expectNobodyLate(window, RT_LATENESS);
-    } else expectUnharmed(window);
+    expectUnharmed(machine.window(name, fault));
   });
 });
 
