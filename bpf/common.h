@@ -87,6 +87,7 @@ struct domain_state {
 	__s32 node;
 	__u8 near[NL_MAX_DOMAINS];
 
+	__u32 keeps_keys; /* its policy's last decision had a key that the kernel keeps */
 	__u32 worker_tid; /* 0: none registered */
 	__u32 worker_cpu;
 	__u32 state; /* enum nl_domain_state */

@@ -125,6 +125,8 @@ __noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 		start = ds->first_cpu;
 	tc->decided_once = 1;
 	tc->keeps_key = !!(dec->flags & NL_DECISION_KEEP_KEY);
+	if (ds->keeps_keys != tc->keeps_key)
+		ds->keeps_keys = tc->keeps_key;
 	tc->runs_out = !!(dec->flags & NL_DECISION_RUN_OUT);
 	tc->grant = slice;
 	tc->exec_since_decision = 0;

@@ -221,7 +221,7 @@ static __always_inline bool ask(struct task_struct *p, struct task *tc, u32 d, s
 static __always_inline void enqueue_kernel(struct task_struct *p, struct task *tc, u32 d, struct domain_state *ds,
 					   s32 cpu, u64 t, enum nl_counter why)
 {
-	u64 key = kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
+	u64 key = undecided_key(ds, tc);
 
 	count(d, why);
 	queue_domain(p, tc, d, key, default_slice_ns);
@@ -276,7 +276,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	if (is_own(p)) {
 		count(d, NL_CNT_OWN);
 		task_bound_lag(tc, clock, default_slice_ns);
-		key = wakeup ? clock - NSEC_PER_SEC : kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
+		key = wakeup ? clock - NSEC_PER_SEC : undecided_key(ds, tc);
 		queue_cpu(p, tc, cpu, key, OWN_SLICE_NS);
 		if (wakeup)
 			scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
@@ -315,7 +315,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 			return;
 		}
 		count(d, NL_CNT_BOUND);
-		key = kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
+		key = undecided_key(ds, tc);
 		if (!wakeup && !yielded && tc->slice > tc->slice_used + SLICE_REST_MIN_NS)
 			queue_cpu(p, tc, cpu, key, tc->slice - tc->slice_used);
 		else
@@ -337,7 +337,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		u64 rest = tc->slice - tc->slice_used;
 
 		count(d, NL_CNT_RESUMED);
-		key = tc->keeps_key ? tc->key : kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
+		key = tc->keeps_key ? tc->key : undecided_key(ds, tc);
 		queue_domain(p, tc, d, first ? clock - NSEC_PER_SEC : key, rest);
 		/* It waits before all others, and runs under its own deadline. */
 		tc->key = key;
@@ -374,7 +374,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	if (!ask(p, tc, d, ds, dom, cpu, enq_flags, wakeup && tc->order_serial)) {
-		queue_domain(p, tc, d, kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns), default_slice_ns);
+		queue_domain(p, tc, d, undecided_key(ds, tc), default_slice_ns);
 		kick_idle(ds, p, cpu);
 	}
 }

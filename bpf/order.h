@@ -114,6 +114,23 @@ static __always_inline u64 kernel_key(struct task *tc, u64 cap)
 }
 
 /*
+ * undecided_key: for a task that nobody decides: its kernel_key(). Beside decisions whose keys stay what they are (they
+ * lie a turn or so after the clock) its execution since wake would be a wait of up to EXEC_CAP_SLICES: there it has the
+ * deadline of one that begins a turn now, and an advantage of one slice at most.
+ */
+static __always_inline u64 undecided_key(struct domain_state *ds, struct task *tc)
+{
+	u64 begin;
+
+	if (!ds->keeps_keys)
+		return kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
+	begin = domain_of(ds)->clock_ns - default_slice_ns;
+	if (after(tc->vtime, begin))
+		begin = tc->vtime;
+	return begin + default_slice_ns * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+}
+
+/*
  * order_take: whether a standing order covers this wake-up, and its values, bounded. An order is valid for its
  * number of wake-ups and until its time; a new serial starts the count again.
  */

@@ -70,7 +70,7 @@ __noinline int rescue_task(u32 slot, u64 wait, u32 d, u64 t)
 	tc = task_of(p);
 	if (tc && tc->slot == slot && wait_claim(slot, wait)) {
 		slot_at(slot)->owner = NL_OWNER_KERNEL;
-		key = kernel_key(tc, EXEC_CAP_SLICES * default_slice_ns);
+		key = undecided_key(ds, tc);
 		cpu = scx_bpf_task_cpu(p);
 		queue_domain(p, tc, d, key, default_slice_ns);
 		if (READ_ONCE(tc->enq) != wait_enq(wait)) {

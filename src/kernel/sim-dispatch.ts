@@ -27,7 +27,6 @@ export interface SimHost {
 
 /** Less of a slice than this is not worth giving back. */
 const SLICE_REST_MIN_NS = 50_000;
-const EXEC_CAP_SLICES = 100;
 /** As in bpf/share.h and bpf/order.h. */
 const PULL_DOMAINS = 8;
 const FAR_BEHIND = 2;
@@ -54,7 +53,7 @@ export class SimDispatch {
   /** inKernel is how the kernel side itself queues a task. */
   inKernel(task: SimTask): SimQueued {
     const sliceNs = this.host.sliceUs * 1000;
-    const keyNs = task.deadlineNs(EXEC_CAP_SLICES * sliceNs);
+    const keyNs = this.host.domains[task.domain].undecidedKeyNs(task);
     return { task, keyNs, sliceNs, cpu: LIMIT.CPU_ANY, preempt: false };
   }
 
@@ -213,7 +212,7 @@ export class SimDispatch {
     if (cpu === undefined || queued === undefined || !this.isWanted(cpu)) return;
     const { task } = queued;
     const { domain } = cpu;
-    const { nowNs, sliceUs } = this.host;
+    const { nowNs } = this.host;
     const restNs = cpu.sliceEndsNs - nowNs;
     this.stop(cpu);
     this.pick(cpu);
@@ -223,8 +222,7 @@ export class SimDispatch {
     }
     task.beginWait(nowNs);
     domain.count('RESUMED');
-    const capNs = EXEC_CAP_SLICES * sliceUs * 1000;
-    const keyNs = task.keepsKey ? queued.keyNs : task.deadlineNs(capNs);
+    const keyNs = task.keepsKey ? queued.keyNs : domain.undecidedKeyNs(task);
     domain.insert({ ...queued, keyNs, sliceNs: restNs });
   }
 

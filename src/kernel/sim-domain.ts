@@ -17,6 +17,9 @@ import type { SimCpu } from './sim-cpu.js';
 import { clampKey, clampSlice, SimDecisionConsumer, SimTaskProducer } from './sim-rings.js';
 import type { SimTask } from './sim-task.js';
 
+/** Default bound of execution since wake in a deadline. */
+const EXEC_CAP_SLICES = 100;
+
 type CounterName = keyof typeof COUNTER;
 
 /** SimQueued is a task in the domain's queue. */
@@ -50,6 +53,8 @@ export class SimDomain {
   nrIdle = 0;
   /** It is to be settled. */
   isTouched = false;
+  /** Its policy's last decision had a key that the kernel keeps. */
+  private keepsKeys = false;
   private tickDue = false;
   private readonly cpuSet: ReadonlySet<number>;
   private readonly consumer: SimDecisionConsumer;
@@ -244,6 +249,16 @@ export class SimDomain {
     return queued;
   }
 
+  /**
+   * undecidedKeyNs is for a task that nobody decides. Beside keys that stay what they are it begins a turn, with an
+   * advantage of one slice at most.
+   */
+  undecidedKeyNs(task: SimTask): number {
+    const sliceNs = this.defaultSliceUs * 1000;
+    if (!this.keepsKeys) return task.deadlineNs(EXEC_CAP_SLICES * sliceNs);
+    return Math.floor(Math.max(task.vtimeNs, this.clockNs - sliceNs) + (sliceNs * 100) / task.weight);
+  }
+
   private decided(task: SimTask, consumer: SimDecisionConsumer): SimQueued {
     const { flags } = consumer;
     const asked = this.checkCpu(task, consumer.cpu);
@@ -255,6 +270,7 @@ export class SimDomain {
     task.execSinceDecisionNs = 0;
     task.wakes = 0;
     task.keepsKey = (flags & DECISION_FLAG.KEEP_KEY) !== 0;
+    this.keepsKeys = task.keepsKey;
     const cpu = (flags & DECISION_FLAG.NEAR) !== 0 ? LIMIT.CPU_ANY : asked;
     const preempt = (flags & DECISION_FLAG.PREEMPT) !== 0;
     return { task, keyNs, sliceNs: sliceUs * 1000, cpu, preempt };
