@@ -1,6 +1,6 @@
 /** An endless supply of synthetic tasks for one domain, without allocation: for warm-up and benchmarks. */
 import type { Arena } from '../shm/arena.js';
-import { DOMAIN, LIMIT, OWNER, SLOT, TASK_FLAG } from '../shm/layout.generated.js';
+import { CPU, DOMAIN, LIMIT, OWNER, SLOT, TASK_FLAG } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 import { setUpSimMemory } from './sim-memory.js';
 import { SimDecisionConsumer, SimTaskProducer } from './sim-rings.js';
@@ -83,11 +83,28 @@ export class SimFeed {
     }
     this.writeTime(at + W.vtimeNs, this.tickNs + ((slot * 7919) & 0xfffff));
     words[at + W.execSinceWakeNs] = (slot * 104729) & 0x3fffff;
+    this.writeLife(slot, at);
     this.writeTime(at + W.enqueuedNs, this.tickNs);
     words[at + W.owner] = OWNER.ASKED;
     if (this.producer.push(slot as Slot, FLAGS[slot & 3])) return true;
     words[at + W.owner] = OWNER.KERNEL;
     return false;
+  }
+
+  /** What it did since its last decision: once or several times awake, short or long, and what runs now instead. */
+  private writeLife(slot: number, at: number): void {
+    const { words, cpusWord } = this.arena;
+    const enq = words[at + W.enq];
+    words[at + W.wakes] = (slot + enq) & 7;
+    words[at + W.execSinceDecisionNs] = ((slot + enq) * 104729) & 0xffffff;
+    this.writeTime(at + W.startedNs, this.tickNs - 9_000_000);
+    this.writeTime(at + W.stoppedNs, this.tickNs - ((enq & 3) << 20));
+    this.writeTime(at + W.wokenNs, this.tickNs);
+    words[at + W.sleepNs] = (enq & 7) << 20;
+    words[at + W.runnableSinceNs] = enq & 15;
+    const cpu = cpusWord + (enq & 3) * CPU.words;
+    words[cpu + CPU.word.slot] = (slot * 7 + enq) & (this.nrSlots - 1);
+    this.writeTime(cpu + CPU.word.sinceNs, this.tickNs - ((enq & 7) << 18));
   }
 
   /** A time in two halves, neither of which V8 boxes. */

@@ -140,7 +140,10 @@ class Eevdf implements Policy {
       const burstNs = execNs / wakes;
       wantedNs = wakes >= BURSTS ? burstNs : before + (burstNs - before) / 4;
     }
-    requestNs[slot] = wantedNs > this.baseNs ? this.baseNs : wantedNs > this.minNs ? wantedNs : this.minNs;
+    // One value of a whole number or a fraction would be boxed.
+    if (wantedNs > this.baseNs) requestNs[slot] = this.baseNs;
+    else if (wantedNs > this.minNs) requestNs[slot] = wantedNs;
+    else requestNs[slot] = this.minNs;
   }
 
   /** arrive takes a task that this domain has not decided before. */

@@ -7,5 +7,5 @@ import { setFlagsFromString } from 'node:v8';
  * comes last, which is the writing of decisions, is called once per task instead (docs/decisions/hot-path.md).
  */
 export function letInline(): void {
-  setFlagsFromString('--max-inlined-bytecode-size-cumulative=3000');
+  setFlagsFromString('--max-inlined-bytecode-size-cumulative=5000');
 }
