@@ -1,6 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { expectNoProblems } from '../sandbox/good-run.js';
@@ -8,9 +5,8 @@ import { Guest, type RunRecord, totalOf, whyNoSandbox } from '../sandbox/guest.j
 
 /** One boot, two runs of `nodeland run`; time counts instructions. */
 const missing = whyNoSandbox();
-const path = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
-/** What test/policies/holder.c prints. */
+/** What test/faults/holder.c prints. */
 interface TaskRecord {
   readonly ranMs: number;
   readonly waitsUs: readonly number[];
@@ -43,11 +39,8 @@ let off: OffRecord;
 
 beforeAll(async () => {
   if (missing !== undefined) return;
-  const holder = path('build/test/holder');
-  mkdirSync(path('build/test'), { recursive: true });
-  execFileSync('cc', ['-O2', '-Wall', '-I', path('include'), '-o', holder, path('test/policies/holder.c')]);
   const options = { accel: 'deterministic', timeoutSeconds: 1500 } as const;
-  const guest = await Guest.boot('slice-extension.mjs', [holder], options);
+  const guest = await Guest.boot('slice-extension.mjs', [], options);
   on = guest.run('switched on') as OnRecord;
   off = guest.run('switched off') as OffRecord;
 });

@@ -1,8 +1,8 @@
 // On a CPU that does not belong to a worker, a task that is always in a critical section, or one that never is, beside one
 // that wakes often and one that computes as well; then eight such tasks on all CPUs. Tells how long each ran and waited.
-import { extend, runProgram, Scheduler, tell } from './scheduler.mjs';
+import { extend, guestFile, runProgram, Scheduler, tell } from './scheduler.mjs';
 
-const [holder] = process.argv.slice(2);
+const holder = guestFile('../../../build/test/holder');
 const LAST_CPU = ['taskset', '-c', '3'];
 const SECONDS = '1';
 
