@@ -38,6 +38,7 @@ const DRIFT_REQUESTS = 4;
 const SWEEP = 2;
 const NOW = 0;
 const SHIFT = 1;
+const LEFT = 2;
 
 const options = z
   .strictObject({
@@ -82,8 +83,11 @@ class Eevdf implements Policy {
   private readonly chargedNs: Float64Array;
   private readonly decidedNs: Float64Array;
   private readonly decidedAtNs: Float64Array;
-  /** The time of this batch's first ask; what is to be added to a virtual time for the domain's clock. */
-  private readonly times = new Float64Array(2);
+  /**
+   * The time of this batch's first ask; what is to be added to a virtual time for the domain's clock; V when the task that
+   * wakes stopped. In an array, so that they are never boxed.
+   */
+  private readonly times = new Float64Array(3);
   private hasLooked = false;
   private hand = 0;
 
@@ -167,8 +171,8 @@ class Eevdf implements Policy {
     const restNs = Math.max(0, execNs - this.chargedNs[slot]);
     if (isMember) {
       queue.charge(slot, restNs);
-      const leftAtNs = this.zeroLagAtStop(slot);
-      const lag = leftAtNs - queue.vruntimeNs[slot];
+      this.findZeroLagAtStop(slot);
+      const lag = this.times[LEFT] - queue.vruntimeNs[slot];
       queue.drop(slot);
       lagNs[slot] = lag;
     } else lagNs[slot] -= (restNs * UNIT) / weight;
@@ -176,14 +180,15 @@ class Eevdf implements Policy {
     queue.join(slot, weight);
   }
 
-  /** V when the task stopped, as if it had gone evenly from its decision until now. */
-  private zeroLagAtStop(slot: Slot): number {
-    const { decidedNs, decidedAtNs, tasks } = this;
-    const zeroNs = this.queue.zeroLagNs();
+  /** findZeroLagAtStop is V when the task stopped, as if it had gone evenly from its decision until now. */
+  private findZeroLagAtStop(slot: Slot): void {
+    const { decidedNs, decidedAtNs, queue, tasks } = this;
+    queue.findZeroLag();
+    const zeroNs = queue.zeroNs[0];
     const passedNs = tasks.enqueuedNs(slot) - decidedNs[slot];
     const share = (tasks.stoppedNs(slot) - decidedNs[slot]) / passedNs;
-    if (!(share >= 0 && share <= 1)) return zeroNs;
-    return decidedAtNs[slot] + (zeroNs - decidedAtNs[slot]) * share;
+    this.times[LEFT] =
+      share >= 0 && share <= 1 ? decidedAtNs[slot] + (zeroNs - decidedAtNs[slot]) * share : zeroNs;
   }
 
   /**
@@ -195,7 +200,8 @@ class Eevdf implements Policy {
     if (!queue.isMember(slot)) queue.join(slot, weight);
     const restNs = execNs - this.chargedNs[slot];
     if (restNs > 0) queue.charge(slot, restNs);
-    const owedNs = ((queue.zeroLagNs() - queue.vruntimeNs[slot]) * weight) / UNIT;
+    queue.findZeroLag();
+    const owedNs = ((queue.zeroNs[0] - queue.vruntimeNs[slot]) * weight) / UNIT;
     if (queue.weight(slot) !== weight || owedNs > this.lagStayingNs || owedNs < -this.lagStayingNs) {
       queue.reweight(slot, weight);
     }
@@ -234,8 +240,9 @@ class Eevdf implements Policy {
 
   /** follow keeps virtual time near the domain's clock, which keys are on. */
   private follow(): void {
-    const { times } = this;
-    const offNs = this.clock.clockNs() - this.queue.zeroLagNs() - times[SHIFT];
+    const { queue, times } = this;
+    queue.findZeroLag();
+    const offNs = this.clock.clockNs() - queue.zeroNs[0] - times[SHIFT];
     const mostNs = DRIFT_REQUESTS * this.baseNs;
     if (offNs > mostNs) times[SHIFT] += Math.floor(offNs - mostNs);
     else if (offNs < -mostNs) times[SHIFT] += Math.floor(offNs + mostNs);
@@ -250,7 +257,8 @@ class Eevdf implements Policy {
     const { queue, decisions, tasks, times } = this;
     const vruntimeNs = queue.vruntimeNs[slot];
     const deadlineNs = queue.deadlineNs[slot];
-    const zeroNs = queue.zeroLagNs();
+    queue.findZeroLag();
+    const zeroNs = queue.zeroNs[0];
     const isEligible = queue.isEligible(slot);
     let keyNs = deadlineNs;
     if (!isEligible && keyNs < vruntimeNs + this.baseNs) keyNs = vruntimeNs + this.baseNs;
@@ -260,7 +268,7 @@ class Eevdf implements Policy {
     this.chargedNs[slot] = 0;
     this.decidedNs[slot] = tasks.enqueuedNs(slot);
     this.decidedAtNs[slot] = zeroNs;
-    const sliceUs = this.sliceOf(slot, deadlineNs - vruntimeNs, zeroNs - vruntimeNs);
+    const sliceUs = this.sliceOf(slot);
     const ask = tasks.askFlags(slot);
     if (this.leavesOrders) this.leaveOrder(slot, ask);
     const preempts = isEligible && (ask & WOKE) !== 0;
@@ -271,7 +279,9 @@ class Eevdf implements Policy {
    * The rest of the request. A CPU whose task's slice ends takes the next one that waits before that task is asked about, so
    * nobody has two turns in a row: who is owed more than one request, as a heavy one among few is, has them in one.
    */
-  private sliceOf(slot: Slot, restNs: number, lagNs: number): number {
+  private sliceOf(slot: Slot): number {
+    const restNs = this.queue.deadlineNs[slot] - this.queue.vruntimeNs[slot];
+    const lagNs = this.state.lagNs[slot];
     const toUs = this.queue.weight(slot) / (UNIT * 1000);
     const moreUs = Math.min(lagNs * toUs - this.baseUs, (TURN_REQUESTS - 1) * this.baseUs);
     const wantedUs = restNs * toUs + (moreUs > 0 ? moreUs : 0);

@@ -46,6 +46,8 @@ export class EevdfQueue {
   /** Eligible when they were put there, by deadline; and the others, by v: the time at which they become so. */
   private readonly ready: SlotHeap;
   private readonly later: SlotHeap;
+  /** V as {@link findZeroLag} found it: a fraction that a function returns is boxed wherever V8 does not inline it. */
+  readonly zeroNs = new Float64Array(1);
   /** sum(w * (v - base)), sum(w), base. In an array, so that they are never boxed. */
   private readonly sums = new Float64Array(3);
 
@@ -88,10 +90,10 @@ export class EevdfQueue {
     return this.weights[slot];
   }
 
-  /** zeroLagNs is V. Without members it stays where it was. */
-  zeroLagNs(): number {
+  /** findZeroLag sets zeroNs[0] to V. Without members it stays where it was. */
+  findZeroLag(): void {
     const { sums } = this;
-    return sums[WEIGHT] === 0 ? sums[BASE] : sums[BASE] + sums[SUM] / sums[WEIGHT];
+    this.zeroNs[0] = sums[WEIGHT] === 0 ? sums[BASE] : sums[BASE] + sums[SUM] / sums[WEIGHT];
   }
 
   /**
@@ -108,7 +110,8 @@ export class EevdfQueue {
     else if (!(lag >= -mostNs)) lag = -mostNs;
     if (total === 0) lag = 0;
     else lag *= (total + weight) / total;
-    const vruntime = Math.floor(this.zeroLagNs() - lag);
+    this.findZeroLag();
+    const vruntime = Math.floor(this.zeroNs[0] - lag);
     this.vruntimeNs[slot] = vruntime;
     this.deadlineNs[slot] = Math.floor(vruntime + requestNs);
     this.weights[slot] = weight;
@@ -123,7 +126,8 @@ export class EevdfQueue {
 
   /** leave takes a member that is away out of the competition, and notes its lag. */
   leave(slot: Slot): void {
-    this.lagNs[slot] = this.zeroLagNs() - this.vruntimeNs[slot];
+    this.findZeroLag();
+    this.lagNs[slot] = this.zeroNs[0] - this.vruntimeNs[slot];
     this.drop(slot);
   }
 
@@ -131,7 +135,7 @@ export class EevdfQueue {
   drop(slot: Slot): void {
     const { sums, members, places } = this;
     const weight = this.weights[slot];
-    const zeroNs = this.zeroLagNs();
+    this.findZeroLag();
     this.states[slot] = ABSENT;
     const last = (this.nrMembers - 1) | 0;
     this.nrMembers = last;
@@ -141,7 +145,7 @@ export class EevdfQueue {
     sums[SUM] -= weight * (this.vruntimeNs[slot] - sums[BASE]);
     if (last === 0) {
       sums[SUM] = 0;
-      sums[BASE] = Math.floor(zeroNs);
+      sums[BASE] = Math.floor(this.zeroNs[0]);
     }
   }
 
