@@ -169,8 +169,8 @@ export function expectUnharmed(window: Window): void {
 }
 
 /** expectAttached: the kernel has not let go of the scheduler by the end of this window. */
-export function expectAttached({ state }: Window): void {
-  expect(state).toBe('enabled');
+export function expectAttached({ messages, state }: Window): void {
+  expect(state, messages.map(({ msg }) => msg).join('\n')).toBe('enabled');
 }
 
 /** expectGoodEnd: it was attached until it was told to stop, and ended with exit code 0. */
