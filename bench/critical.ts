@@ -7,13 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { alignTable } from '../src/observe/report.js';
-import { sandboxAvailable } from '../src/sandbox/available.js';
-import { runInSandbox } from '../src/sandbox/run.js';
 import type { CriticalFigures, CriticalMeasurement } from './critical-guest.js';
+import { measureInGuest, requireSandbox } from './lab/guest.js';
 import { wholeNumber } from './lab/options.js';
-import { figure, type Measurement } from './lab/result.js';
+import { figure, type FigureKind, type Measurement } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
-import { type Figure, figureOf } from './transport/statistics.js';
+import { type Figure, figureOf, figureText } from './transport/statistics.js';
 
 const GUEST = fileURLToPath(new URL('./critical-guest.js', import.meta.url));
 const SOURCES = fileURLToPath(new URL('../../bench', import.meta.url));
@@ -22,12 +21,7 @@ const PROGRAM = fileURLToPath(new URL('../../build/bench/critical', import.meta.
 const ROUND_TIMEOUT_S = 300;
 
 const LOCKS = ['spin', 'mutex'] as const;
-const FIGURES: readonly {
-  readonly key: keyof CriticalFigures;
-  readonly label: string;
-  readonly unit: string;
-  readonly better?: 'higher';
-}[] = [
+const FIGURES: readonly FigureKind<keyof CriticalFigures>[] = [
   { key: 'opsPerS', label: 'sections a second', unit: 'sections/s', better: 'higher' },
   { key: 'preempted', label: 'sections in which the holder lost its CPU', unit: 'sections' },
   { key: 'meanWaitUs', label: 'mean wait for the lock, us', unit: 'us' },
@@ -54,24 +48,15 @@ export function criticalBenchCommand(): Command {
     .option('--kernel <version>', 'the sandbox kernel')
     .option('--json', 'figures as JSON')
     .action(async ({ rounds, run, kernel, json, results }: Options) => {
-      const available = sandboxAvailable(kernel);
-      if (!available.ok) throw new UserError(available.reason);
+      requireSandbox(kernel);
       build();
-      const result = await runInSandbox({
+      const measured = await measureInGuest<CriticalMeasurement>({
         command: [process.execPath, GUEST, String(rounds), PROGRAM, run],
         cpus: 4,
         nodes: 2,
-        accel: 'deterministic',
         timeoutSeconds: 300 + ROUND_TIMEOUT_S * rounds,
-        ...(kernel === undefined ? {} : { kernel }),
-        stderr: process.stderr,
+        kernel,
       });
-      if (result.exitCode !== 0)
-        throw new UserError(`the guest ended with ${result.exitCode}:\n${result.output.slice(-2000)}`);
-      const measured = result.stdout
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line) => JSON.parse(line) as CriticalMeasurement);
       const comparisons = LOCKS.map((lock) => compare(measured, lock));
       process.stdout.write(
         json === true
@@ -140,13 +125,12 @@ function compare(measured: readonly CriticalMeasurement[], lock: string): Compar
 }
 
 function table({ lock, without, with: told }: Comparison): string {
-  const text = ({ median, min, max }: Figure): string => `${median} (${min}..${max})`;
   return alignTable([
     [`${lock}, ${without.opsPerS.n} rounds, median (min..max)`, 'not told', 'told', 'told / not'],
     ...FIGURES.map(({ key, label }) => [
       label,
-      text(without[key]),
-      text(told[key]),
+      figureText(without[key]),
+      figureText(told[key]),
       (told[key].median / without[key].median).toFixed(2),
     ]),
   ]);

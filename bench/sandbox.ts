@@ -4,29 +4,23 @@
  */
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { UserError } from '../src/cli/errors.js';
 import { alignTable } from '../src/observe/report.js';
-import { sandboxAvailable } from '../src/sandbox/available.js';
-import { runInSandbox } from '../src/sandbox/run.js';
 import type { SandboxFigures } from './sandbox-guest.js';
+import { measureInGuest, requireSandbox } from './lab/guest.js';
 import { wholeNumber } from './lab/options.js';
-import { figure, type Measurement, ratioFigure } from './lab/result.js';
+import { figure, type FigureKind, type Measurement, ratioFigure } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
-import { type Figure, figureOf } from './transport/statistics.js';
+import { type Figure, figureOf, figureText } from './transport/statistics.js';
 
 const GUEST = fileURLToPath(new URL('./sandbox-guest.js', import.meta.url));
 /** Wall seconds one round may take on a slow host. */
 const ROUND_TIMEOUT_S = 400;
 
-const FIGURES: readonly {
-  readonly key: keyof SandboxFigures;
-  readonly label: string;
-  readonly unit: string;
-}[] = [
+const FIGURES: readonly FigureKind<keyof SandboxFigures>[] = [
   { key: 'hackbenchS', label: 'hackbench -g 2 -f 5 -l 200, s', unit: 's' },
   { key: 'idleAverageUs', label: 'cyclictest idle, average us', unit: 'us' },
   { key: 'idleMaxUs', label: 'cyclictest idle, maximum us', unit: 'us' },
-  { key: 'bogoOps', label: 'stress-ng --cpu 8, bogo-ops', unit: 'bogo-ops' },
+  { key: 'bogoOps', label: 'stress-ng --cpu 8, bogo-ops', unit: 'bogo-ops', better: 'higher' },
   { key: 'loadedAverageUs', label: 'cyclictest beside it, average us', unit: 'us' },
   { key: 'loadedMaxUs', label: 'cyclictest beside it, maximum us', unit: 'us' },
 ];
@@ -40,21 +34,15 @@ export function sandboxBenchCommand(): Command {
     .option('--kernel <version>', 'the sandbox kernel')
     .option('--json', 'figures as JSON')
     .action(async (options: Options) => {
-      const available = sandboxAvailable(options.kernel);
-      if (!available.ok) throw new UserError(available.reason);
-      const result = await runInSandbox({
+      requireSandbox(options.kernel);
+      const rounds = await measureInGuest<Round>({
         command: [process.execPath, GUEST, String(options.rounds), options.run],
         cpus: 4,
         nodes: 2,
         memoryGiB: 2,
-        accel: 'deterministic',
         timeoutSeconds: 120 + ROUND_TIMEOUT_S * options.rounds,
-        ...(options.kernel === undefined ? {} : { kernel: options.kernel }),
-        stderr: process.stderr,
+        kernel: options.kernel,
       });
-      if (result.exitCode !== 0)
-        throw new UserError(`the guest ended with ${result.exitCode}:\n${result.output.slice(-2000)}`);
-      const rounds = parseRounds(result.stdout);
       process.stdout.write(
         options.json === true
           ? `${JSON.stringify(Object.fromEntries(FIGURES.map(({ key }) => [key, compare(rounds, key)])), null, 2)}\n`
@@ -80,11 +68,10 @@ function measurementOf(measured: readonly Round[], { rounds, run, kernel }: Opti
   return {
     benchmark: 'sandbox',
     settings: { rounds, run, guestKernel: kernel ?? 'newest', cpus: 4, nodes: 2 },
-    figures: FIGURES.flatMap(({ key, label, unit }) => {
-      const better = key === 'bogoOps' ? 'higher' : 'lower';
+    figures: FIGURES.flatMap(({ key, label, unit, better }) => {
       const [EEVDF, own] = [valuesOf('EEVDF', key), valuesOf('nodeland', key)];
       const ratios = EEVDF.map((value, round) =>
-        better === 'lower' ? value / own[round] : own[round] / value,
+        better === 'higher' ? own[round] / value : value / own[round],
       );
       return [
         figure(`${label}: EEVDF`, unit, EEVDF, better),
@@ -100,13 +87,6 @@ interface Round {
   readonly figures: SandboxFigures;
 }
 
-function parseRounds(stdout: string): Round[] {
-  return stdout
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Round);
-}
-
 const SCHEDULERS = ['EEVDF', 'nodeland'] as const;
 
 type Comparison = Record<(typeof SCHEDULERS)[number], Figure>;
@@ -118,10 +98,9 @@ function compare(rounds: readonly Round[], key: keyof SandboxFigures): Compariso
 }
 
 function table(rounds: readonly Round[]): string {
-  const text = ({ median, min, max }: Figure): string => `${median} (${min}..${max})`;
   const rows = FIGURES.map(({ key, label }) => {
     const { EEVDF, nodeland } = compare(rounds, key);
-    return [label, text(EEVDF), text(nodeland), (nodeland.median / EEVDF.median).toFixed(2)];
+    return [label, figureText(EEVDF), figureText(nodeland), (nodeland.median / EEVDF.median).toFixed(2)];
   });
   return alignTable([
     [`${rounds.length / 2} rounds, median (min..max)`, ...SCHEDULERS, 'nodeland / EEVDF'],

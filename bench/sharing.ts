@@ -4,15 +4,13 @@
  */
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { UserError } from '../src/cli/errors.js';
 import { alignTable } from '../src/observe/report.js';
-import { sandboxAvailable } from '../src/sandbox/available.js';
-import { runInSandbox } from '../src/sandbox/run.js';
 import type { SharingFigures } from './sharing-guest.js';
+import { measureInGuest, requireSandbox } from './lab/guest.js';
 import { wholeNumber } from './lab/options.js';
 import { figure, type Measurement } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
-import { figureOf } from './transport/statistics.js';
+import { figureOf, figureText } from './transport/statistics.js';
 
 const GUEST = fileURLToPath(new URL('./sharing-guest.js', import.meta.url));
 const NODES = 4;
@@ -28,19 +26,14 @@ export function sharingBenchCommand(): Command {
     .option('--rounds <n>', 'rounds of each (3)', wholeNumber(1, 100), 3)
     .option('--cpus <n>', 'CPUs of the machine, in four nodes (4)', wholeNumber(1, 100), NODES)
     .action(async ({ rounds, cpus, results }: { rounds: number; cpus: number; results: string }) => {
-      const available = sandboxAvailable();
-      if (!available.ok) throw new UserError(available.reason);
-      const result = await runInSandbox({
+      requireSandbox();
+      const rows = await measureInGuest<Round>({
         command: [process.execPath, GUEST, String(rounds)],
         cpus,
         nodes: NODES,
-        accel: 'deterministic',
         timeoutSeconds: 120 + ROUND_TIMEOUT_S * rounds,
-        stderr: process.stderr,
       });
-      if (result.exitCode !== 0)
-        throw new UserError(`the guest ended with ${result.exitCode}:\n${result.output.slice(-2000)}`);
-      const measured = parseLines(result.stdout);
+      const measured = byScheduler(rows);
       process.stdout.write(`${table(measured)}\n`);
       await saveResult(measurementOf(measured, { rounds, cpus, nodes: NODES }), results);
     });
@@ -50,11 +43,14 @@ export function sharingBenchCommand(): Command {
 /** Figures are what each round found under each scheduler. */
 type Figures = ReadonlyMap<string, readonly SharingFigures[]>;
 
-function parseLines(stdout: string): Figures {
-  const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
+interface Round {
+  readonly scheduler: string;
+  readonly figures: SharingFigures;
+}
+
+function byScheduler(rounds: readonly Round[]): Figures {
   const measured = new Map<string, SharingFigures[]>();
-  for (const line of lines) {
-    const { scheduler, figures } = JSON.parse(line) as { scheduler: string; figures: SharingFigures };
+  for (const { scheduler, figures } of rounds) {
     measured.set(scheduler, [...(measured.get(scheduler) ?? []), figures]);
   }
   return measured;
@@ -80,10 +76,7 @@ function measurementOf(measured: Figures, settings: Measurement['settings']): Me
 
 function table(measured: Figures): string {
   const rows = [...measured].map(([name, own]) => {
-    const text = (values: readonly number[]): string => {
-      const { median, min, max } = figureOf(values);
-      return `${median} (${min}..${max})`;
-    };
+    const text = (values: readonly number[]): string => figureText(figureOf(values));
     const ops = own.map(({ bogoOps }) => bogoOps);
     return [name, text(ops), text(own.map(({ leastShare }) => leastShare))];
   });

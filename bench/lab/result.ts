@@ -66,6 +66,14 @@ export interface Measurement {
   readonly curves?: readonly Curves[];
 }
 
+/** FigureKind is one of the figures that a benchmark takes in every round, and how it is shown; less is better unless it says. */
+export interface FigureKind<Key extends string> {
+  readonly key: Key;
+  readonly label: string;
+  readonly unit: string;
+  readonly better?: ResultFigure['better'];
+}
+
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
 /** figure sums up the rounds of one process. */

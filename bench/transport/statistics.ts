@@ -9,6 +9,11 @@ export interface Figure {
   readonly max: number;
 }
 
+/** figureText is how a table shows one. */
+export function figureText({ median, min, max }: Figure): string {
+  return `${median} (${min}..${max})`;
+}
+
 /** quantileOf is the value that `share` of the values are below, between two of them by proportion; NaN of none. */
 export function quantileOf(values: readonly number[], share: number): number {
   const sorted = Float64Array.from(values).sort();

@@ -135,7 +135,6 @@ export class EevdfQueue {
   drop(slot: Slot): void {
     const { sums, members, places } = this;
     const weight = this.weights[slot];
-    this.findZeroLag();
     this.states[slot] = ABSENT;
     const last = (this.nrMembers - 1) | 0;
     this.nrMembers = last;
@@ -145,7 +144,8 @@ export class EevdfQueue {
     sums[SUM] -= weight * (this.vruntimeNs[slot] - sums[BASE]);
     if (last === 0) {
       sums[SUM] = 0;
-      sums[BASE] = Math.floor(this.zeroNs[0]);
+      // V of one alone.
+      sums[BASE] = this.vruntimeNs[slot];
     }
   }
 
