@@ -117,8 +117,7 @@ __u8 cpu_offline[NL_MAX_CPUS];
 __u8 cpu_evicts[NL_MAX_CPUS]; /* a policy has what runs there stopped */
 __u8 cpu_ours[NL_MAX_CPUS]; /* runs a task of ours */
 __u8 cpu_releases[NL_MAX_CPUS]; /* in cpu_release() */
-__u64 cpu_away[NL_MAX_CPUS]; /* 1 + when its last task of ours began, if it neither ran one nor idled at the last look
-			      */
+__u64 cpu_away[NL_MAX_CPUS]; /* at the watch's last look: 0, or 1 + when what it last ran of ours began */
 __u8 cpu_blocked[NL_MAX_CPUS]; /* offline or away for two looks of the watch */
 
 __u32 nr_cpus, nr_domains, nr_slots;

@@ -105,10 +105,9 @@ static __always_inline u64 now_ns(void)
  */
 static __always_inline bool migration_disabled(const struct task_struct *p)
 {
-	u32 cpu = bpf_get_smp_processor_id();
-
-	return p->migration_disabled >
-	       (bpf_get_current_task_btf() == p ? 1 + cpu_releases[cpu & (NL_MAX_CPUS - 1)] : 0);
+	if (!p->migration_disabled || bpf_get_current_task_btf() != p)
+		return p->migration_disabled;
+	return p->migration_disabled > 1 + cpu_releases[bpf_get_smp_processor_id() & (NL_MAX_CPUS - 1)];
 }
 
 #endif

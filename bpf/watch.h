@@ -98,8 +98,7 @@ static __always_inline void watch_worker(u32 d, struct domain_state *ds, struct 
 /* Tasks looked at in the queue of a CPU that cannot run them. */
 #define STRANDED_MAX 256
 
-/* unstrand: what waits for that CPU, and may run on others, waits for any of its domain. Whether there was something.
- */
+/* unstrand: what waits for that CPU and may run on others now waits for any of its domain. False: nothing did. */
 __noinline int unstrand(u32 d, u32 cpu)
 {
 	struct task_struct *p;
