@@ -272,11 +272,15 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	task_move(tc, d);
 
-	/* Threads of ours: at once when they wake, since a worker may be waiting for them; then fairly. */
+	/*
+	 * Threads of ours: at once when they wake, since a worker may be waiting for them; then by what they have had.
+	 * Their execution since they woke counts one turn at most: among tasks that come and go they would wait for
+	 * seconds.
+	 */
 	if (is_own(p)) {
 		count(d, NL_CNT_OWN);
 		task_bound_lag(tc, clock, default_slice_ns);
-		key = wakeup ? clock - NSEC_PER_SEC : undecided_key(ds, tc);
+		key = wakeup ? clock - NSEC_PER_SEC : kernel_key(tc, OWN_SLICE_NS);
 		queue_cpu(p, tc, cpu, key, OWN_SLICE_NS);
 		if (wakeup)
 			scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
