@@ -15,7 +15,7 @@ const entries = [
   'src/policy/api.js',
 ];
 /** They start threads or programs of their own files, or are seldom needed. */
-const separate = ['esbuild', 'node-gyp-build', 'pino', 'pino-pretty', 'piscina'];
+const separate = ['esbuild', 'node-gyp-build', 'pino', 'pino-pretty', 'piscina', 'vega', 'vega-lite'];
 
 /** CommonJS modules need a `require`, and each module is to find files from where it was compiled to. */
 const banner = `import { createRequire as __createRequire } from 'node:module';

@@ -1,6 +1,6 @@
 /** The report as one page of HTML that needs nothing beside it: plots are inline SVG. Pure. */
 import { compareResults, type Comparison } from './compare.js';
-import type { Plot } from './plot.js';
+import type { Plot } from '../../src/observe/plot.js';
 import type { Result, ResultFigure } from './result.js';
 
 /** Section is one benchmark's part of the page. */

@@ -13,6 +13,8 @@ import {
   type SimInput,
   type SimRequest,
 } from '../sim/request.js';
+import type { Curves } from '../observe/plot.js';
+import type * as Plots from '../sim/plots.js';
 import { DEFAULT_WORKLOAD, WORKLOAD_NAMES } from '../sim/workloads/named.js';
 import { EXIT, UserError } from './errors.js';
 import { collect } from './policy-options.js';
@@ -57,6 +59,7 @@ export function simCommand(): Command {
       'simulate for each of the values: cpus=16,64,256; may be given again',
       collect,
     )
+    .option('--plot <folder>', 'diagrams as SVG, into that folder')
     .option('--json [file]', 'one JSON object, or a list for a sweep: printed, or written to a file')
     .action(async (options: SimOptions, command: Command) => {
       const input = simInput(options, command);
@@ -70,6 +73,7 @@ interface SimOptions {
   readonly fault?: readonly string[];
   readonly sweep?: readonly string[];
   readonly json?: true | string;
+  readonly plot?: string;
   readonly [name: string]: unknown;
 }
 
@@ -83,20 +87,31 @@ function simInput(options: SimOptions, command: Command): SimInput {
   return { config: configInput(command), numbers, workload: options.workload, faults: options.fault };
 }
 
-async function simulateOne(request: SimRequest, { json }: SimOptions): Promise<void> {
+async function simulateOne(request: SimRequest, { json, plot }: SimOptions): Promise<void> {
   const { simulate } = await import('../sim/simulate.js');
+  const writePlots = await plotsInto(plot);
   const simulated = await simulate(request);
   writeJson(json, simulated.result);
+  await writePlots?.(({ simCurves }) => simCurves(simulated.result));
   if (json === true) return;
   const { resultText } = await import('../sim/report.js');
   process.stdout.write(resultText(simulated));
 }
 
 /** Everything is checked before anything is simulated. */
-async function simulateAll(input: SimInput, axes: readonly Axis[], { json }: SimOptions): Promise<void> {
+async function simulateAll(
+  input: SimInput,
+  axes: readonly Axis[],
+  { json, plot }: SimOptions,
+): Promise<void> {
   const { checkRequest } = await import('../sim/prepare.js');
   const { sweep, sweepPoints } = await import('../sim/sweep.js');
   const points = sweepPoints(axes);
+  const over = axes.findIndex(isNumeric);
+  if (plot !== undefined && over < 0) {
+    const numbers = 'one --sweep whose values are numbers, such as cpus=16,64,256';
+    throw new UserError(`--plot: expected ${numbers}, to be the horizontal axis`, EXIT.usage);
+  }
   const requests: SimRequest[] = [];
   for (const point of points) {
     const request = readRequest(
@@ -105,18 +120,31 @@ async function simulateAll(input: SimInput, axes: readonly Axis[], { json }: Sim
     await checkRequest(request);
     requests.push(request);
   }
+  const writePlots = await plotsInto(plot);
   let done = 0;
   const results = await sweep(requests, (index) => {
     const values = axes.map(({ name }, axis) => `${name}=${points[index][axis]}`).join(' ');
     process.stderr.write(`${++done} of ${points.length}: ${values}\n`);
   });
   writeJson(json, results);
+  await writePlots?.(({ sweepCurves }) => sweepCurves(axes, over, points, results));
   if (json === true) return;
   const { alignTable } = await import('../observe/report.js');
   const { SWEEP_HEADER, sweepRow } = await import('../sim/report.js');
   const header = [...axes.map(({ name }) => name), ...SWEEP_HEADER];
   const rows = results.map((result, index) => [...points[index], ...sweepRow(result)]);
   process.stdout.write(`${alignTable([header, ...rows])}\n`);
+}
+
+const isNumeric = ({ values }: Axis): boolean => values.every((value) => Number.isFinite(Number(value)));
+
+type DrawPlots = (curvesOf: (plots: typeof Plots) => readonly Curves[]) => Promise<void>;
+
+async function plotsInto(folder: string | undefined): Promise<DrawPlots | undefined> {
+  if (folder === undefined) return undefined;
+  const { openPlotFolder } = await import('./sim/plot-folder.js');
+  const write = await openPlotFolder(folder);
+  return async (curvesOf) => write(curvesOf(await import('../sim/plots.js')));
 }
 
 function writeJson(json: true | string | undefined, value: unknown): void {

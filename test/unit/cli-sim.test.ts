@@ -1,6 +1,6 @@
 /** `nodeland sim` as it is typed: output, exit codes, sweeps. */
 import { type ExecFileException, execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -162,6 +162,12 @@ export default definePolicy({
     [['--sweep', 'nope=1,2'], 64, '--sweep: expected one of policy, domains'],
     [['--sweep', 'cpus=4,4'], 64, '--sweep: expected one of policy, domains'],
     [['--sweep', 'cpus=4,5000'], 64, '--cpus: expected a whole number from 1 to 1024, found "5000"'],
+    [
+      ['--plot', '/nowhere', '--sweep', 'policy=fifo,vtime'],
+      64,
+      '--plot: expected one --sweep whose values are numbers',
+    ],
+    [['--plot', '/dev/null/plots'], 1, "--plot: ENOTDIR: not a directory, mkdir '/dev/null/plots'"],
     [['--workload', '/nowhere.yaml'], 78, '/nowhere.yaml: no such file'],
     [['--config', '/nowhere.yaml'], 78, '/nowhere.yaml: no such file'],
     [['--policy', './nowhere.ts'], 78, 'nowhere.ts'],
@@ -171,6 +177,55 @@ export default definePolicy({
     const { code, out, err } = await sim(...args);
     expect(err).toContain(message);
     expect({ code, out }).toEqual({ code: exitCode, out: '' });
+  });
+});
+
+describe('nodeland sim --plot', () => {
+  const titlesIn = (plots: string): Record<string, string[]> =>
+    Object.fromEntries(
+      readdirSync(plots).map((name) => [
+        name,
+        [...readFileSync(join(plots, name), 'utf8').matchAll(/<text[^>]*>([^<]+)<\/text>/g)].map(
+          ([, text]) => text,
+        ),
+      ]),
+    );
+
+  test('draws how long each group waited and took, and how busy each domain was', async () => {
+    const plots = join(folder, 'one', 'deep');
+    const { code, err } = await sim(...SHORT, '--nodes', '2', '--workload', 'mixed', '--plot', plots);
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: expect.stringContaining('wait.svg: from any enqueue') as string,
+    });
+    const titles = titlesIn(plots);
+    expect(Object.keys(titles).sort()).toEqual(['domains.svg', 'took.svg', 'wait.svg', 'wake-up.svg']);
+    expect(titles['wait.svg']).toEqual(
+      expect.arrayContaining(['from any enqueue to running', 'hog', 'server']),
+    );
+    expect(titles['domains.svg']).toContain('its worker');
+  });
+
+  test('draws a sweep over its numbers, with a line for every other value', { timeout: 60_000 }, async () => {
+    const plots = join(folder, 'swept');
+    const { code } = await sim(
+      ...SHORT,
+      '--sweep',
+      'policy=vtime,fifo',
+      '--sweep',
+      'cpus=2,4',
+      '--plot',
+      plots,
+    );
+    expect(code).toBe(0);
+    const titles = titlesIn(plots);
+    expect(Object.keys(titles).sort()).toEqual([
+      'done.svg',
+      'wait-p99.svg',
+      'wake-up-p99.svg',
+      'workers.svg',
+    ]);
+    expect(titles['wait-p99.svg']).toEqual(expect.arrayContaining(['cpus', 'policy vtime', 'policy fifo']));
   });
 });
 
