@@ -8,6 +8,7 @@ import { checkCommand } from './check.js';
 import { criticalBenchCommand } from './critical.js';
 import { handOffCommand } from './hand-off.js';
 import { reportCommand } from './report.js';
+import { restBenchCommand } from './rest.js';
 import { sandboxBenchCommand } from './sandbox.js';
 import { scaleCommand } from './scale.js';
 import { sharingBenchCommand } from './sharing.js';
@@ -20,6 +21,7 @@ const program = new Command('bench')
   .addCommand(sandboxBenchCommand())
   .addCommand(sharingBenchCommand())
   .addCommand(criticalBenchCommand())
+  .addCommand(restBenchCommand())
   .addCommand(scaleCommand())
   .addCommand(reportCommand())
   .addCommand(baselineCommand())

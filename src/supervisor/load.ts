@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+/** What users run, whether this is of lib/ or of dist/. */
+const CLI = fileURLToPath(new URL('../../../lib/src/cli/main.js', import.meta.url));
 
 /** Latency is what cyclictest says: from timer to running, over all its threads. */
 export interface Latency {
@@ -49,7 +50,7 @@ export function program(command: string, args: readonly string[]): Promise<strin
 export async function underNodeland<Result>(
   options: readonly string[],
   stdout: 'inherit' | 'ignore',
-  work: () => Promise<Result>,
+  work: (pid: number) => Promise<Result>,
 ): Promise<Result> {
   const child = spawn(process.execPath, [CLI, 'run', ...options], { stdio: ['ignore', stdout, 'pipe'] });
   const ended = once(child, 'exit') as Promise<[number | null]>;
@@ -64,7 +65,7 @@ export async function underNodeland<Result>(
     });
   });
   await attached;
-  const result = await work().finally(() => child.kill('SIGINT'));
+  const result = await work(Number(child.pid)).finally(() => child.kill('SIGINT'));
   const [code] = await ended;
   if (code !== 0) throw new Error(`nodeland ended with ${String(code)}:\n${log}`);
   return result;
