@@ -22,6 +22,9 @@
 /* With a CPU number: it idled, and is claimed for the task. */
 #define PLACED_IDLE (1 << 16)
 
+/* Tasks that wake each other and run for no longer than this stay together, and wait for each other's CPU. */
+#define PAIR_BURST_NS NSEC_PER_MSEC
+
 /*
  * cpu_in: a CPU of domain d that is online and that p may run on; if wanted an idle one, claimed, when there is one
  * (PLACED_IDLE). -1 when there is none.
@@ -85,20 +88,40 @@ __noinline int target_take(struct task_struct *p __arg_trusted, u32 d)
 }
 
 /*
+ * is_pair: whether p and the task that wakes it now wake each other, each for a short while only. What one of them
+ * wrote the other reads: together they find it in one cache, and a CPU of the waker's is free soon.
+ */
+static __always_inline bool is_pair(struct task_struct *p, struct task *tc)
+{
+	struct task_struct *waker = bpf_get_current_task_btf();
+	u32 before = tc->waker;
+	struct task *other;
+
+	tc->waker = waker->pid;
+	if (!waker->pid || before != waker->pid || tc->exec_since_wake > PAIR_BURST_NS || p->nr_cpus_allowed == 1 ||
+	    migration_disabled(p))
+		return false;
+	other = task_of(waker);
+	return other && other->waker == p->pid && other->exec_since_wake + (now_ns() - other->started) <= PAIR_BURST_NS;
+}
+
+/*
  * place_wakeup: where a waking or new task with a slot goes before the kernel's own search for an idle CPU. A CPU, with
  * PLACED_IDLE if it idled, or -1.
  *   1. The balancer wants it in a domain: there, idle CPU or not.
  *   2. Its memory policy names a node and it ran elsewhere: an idle CPU there.
+ *   3. It and its waker are a pair: the waker's domain, idle CPU or not.
  */
 __noinline int place_wakeup(struct task_struct *p __arg_trusted, s32 prev_cpu)
 {
-	u32 d = domain_of_cpu(prev_cpu), to;
+	u32 d = domain_of_cpu(prev_cpu), here = domain_of_cpu(bpf_get_smp_processor_id()), to;
 	struct task *tc = task_of(p);
 	s32 cpu;
 
 	use_arena();
 	if (!tc || tc->slot == NL_NO_SLOT)
 		return -1;
+	tc->paired = is_pair(p, tc);
 	if (target_is_new(tc)) {
 		to = target_domain(p, tc, d);
 		cpu = to == d ? -1 : cpu_in(p, to, fast_path);
@@ -112,7 +135,12 @@ __noinline int place_wakeup(struct task_struct *p __arg_trusted, s32 prev_cpu)
 		if (cpu >= 0 && (cpu & PLACED_IDLE))
 			return cpu;
 	}
-	return -1;
+	if (!tc->paired || tc->home)
+		return -1;
+	if (here == d && fast_path && bpf_cpumask_test_cpu(prev_cpu, p->cpus_ptr) &&
+	    scx_bpf_test_and_clear_cpu_idle(prev_cpu))
+		return prev_cpu | PLACED_IDLE;
+	return cpu_in(p, here, fast_path);
 }
 
 /* count_move: a task begins to run on a CPU of domain d. */
@@ -126,7 +154,10 @@ static __always_inline void count_move(struct task *tc, struct nl_cpu __arena *c
 	slot_at(tc->slot)->domain = d;
 }
 
-/* How long the first task of a domain's queue has waited; 0 when there is none, for ever when nobody noted it. */
+/*
+ * How long the first task of a domain's queue has waited; 0 when there is none, or one of a pair whose other half will
+ * soon leave it its CPU; for ever when nobody noted it.
+ */
 static __noinline u64 first_waited(u32 d, u64 t)
 {
 	struct task_struct *p;
@@ -135,7 +166,9 @@ static __noinline u64 first_waited(u32 d, u64 t)
 	bpf_for_each(scx_dsq, p, DSQ_DOMAIN(d), 0) {
 		struct task *tc = task_of(p);
 
-		waited = !tc || !tc->enqueued ? ~0ULL : after(t, tc->enqueued) ? t - tc->enqueued : 0;
+		waited = !tc || !tc->enqueued ? ~0ULL : after(t, tc->enqueued) ? t - tc->enqueued : 1;
+		if (tc && tc->paired && waited <= PAIR_BURST_NS)
+			waited = 0;
 		break;
 	}
 	return waited;
@@ -172,7 +205,7 @@ __noinline int pull_batch(u32 from, u32 d, s32 cpu, u32 n)
 __noinline int pull(u32 d, s32 cpu)
 {
 	struct domain_state *ds = domain_state(d);
-	u64 t = steal_ns ? now_ns() : 0;
+	u64 t = now_ns();
 	u32 i;
 
 	use_arena();
@@ -185,7 +218,7 @@ __noinline int pull(u32 d, s32 cpu)
 			break;
 		from = ds->near[i & (NL_MAX_DOMAINS - 1)];
 		waiting = scx_bpf_dsq_nr_queued(DSQ_DOMAIN(from));
-		if (waiting <= 0 || (steal_ns && first_waited(from, t) <= steal_ns))
+		if (waiting <= 0 || first_waited(from, t) <= steal_ns)
 			continue;
 		if (!dsq_move_to_local(DSQ_DOMAIN(from)))
 			continue;

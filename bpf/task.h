@@ -37,6 +37,8 @@ struct task {
 	u8 runs_out;
 	u8 ran_domain; /* domain + 1 in which it ran last, 0: it has not run */
 	u8 home; /* domain + 1 on the node its memory policy names, 0: none */
+	u8 paired; /* it and the task that woke it last wake each other */
+	u32 waker; /* pid of that task, 0: an interrupt or nobody */
 	u32 target_seen; /* nl_slot.target that was dealt with last */
 	u64 allowed_domains; /* bit d: may run on a CPU of domain d */
 	u64 vtime; /* in the domain's clock */

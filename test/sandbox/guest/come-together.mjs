@@ -6,7 +6,7 @@ import { guestFile, hackbench, scheduleUnder, threadsOf } from './scheduler.mjs'
 const SECONDS = 6;
 const LOOK_MS = 20;
 
-/** In how many looks the two busiest threads were on each CPU. */
+/** The CPUs of the two busiest threads at each look. */
 async function watch() {
   const child = spawn(process.execPath, [guestFile('ping-pong.mjs'), String(SECONDS)]);
   const ended = new Promise((resolve) => child.on('close', resolve));
@@ -21,10 +21,10 @@ async function watch() {
     .sort((a, b) => b.ticks - a.ticks)
     .slice(0, 2);
   const exitCode = await ended;
-  const cpus = looks.flatMap((threads) =>
+  const pairs = looks.map((threads) =>
     threads.filter(({ tid }) => busiest.some((thread) => thread.tid === tid)).map(({ cpu }) => cpu),
   );
-  return { pingPong: { exitCode, cpus, ticks: busiest.map(({ ticks }) => ticks) } };
+  return { pingPong: { exitCode, pairs, ticks: busiest.map(({ ticks }) => ticks) } };
 }
 
 for (const policy of process.argv.slice(2)) {
