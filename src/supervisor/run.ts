@@ -102,7 +102,7 @@ class Run {
   private readonly watch: DomainWatch;
   private readonly hotplug: HotplugWatch;
   private readonly balancer: Balancer;
-  private readonly restores: Restore[] = [];
+  private readonly restores: (() => void)[] = [];
   private heartbeat: NodeJS.Timeout | undefined;
   private balance: NodeJS.Timeout | undefined;
   private attachedAt: number | undefined;
@@ -170,21 +170,21 @@ class Run {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       const onSignal = (): void => this.resolveStop(signal);
       process.on(signal, onSignal);
-      this.restores.push(() => {
-        process.off(signal, onSignal);
-        return true;
-      });
+      this.restores.push(() => process.off(signal, onSignal));
     }
+    // What it marks while workers start would fault when they first touch it in their work.
+    const allowNumaBalancing = this.switchOff('kernel.numa_balancing');
     await Promise.all(this.workers.map((worker) => worker.start()));
-    const restore = setSysctl('vm.compact_unevictable_allowed', '0');
-    if (restore) this.restores.push(restore);
-    else log.warn('vm.compact_unevictable_allowed cannot be set to 0: compaction may move locked pages');
+    if (!this.switchOff('vm.compact_unevictable_allowed')) {
+      log.warn('vm.compact_unevictable_allowed cannot be set to 0: compaction may move locked pages');
+    }
     native.disableTransparentHugepages();
     this.lock();
     log.debug({ pagesByNode: native.memoryPlacement(this.link.session) }, 'shared memory lies on its nodes');
     this.link.beat();
     this.link.attach();
     this.attachedAt = performance.now();
+    allowNumaBalancing?.();
     for (const worker of this.workers) worker.go();
     this.heartbeat = setInterval(() => {
       this.beat();
@@ -240,11 +240,20 @@ class Run {
       await this.letGo();
     } finally {
       await this.host.close();
-      for (const restore of this.restores.splice(0)) {
-        if (!restore()) this.log.warn('vm.compact_unevictable_allowed could not be put back');
-      }
+      for (const restore of this.restores.splice(0)) restore();
       this.link.close();
     }
+  }
+
+  /** Until it is put back, at the end if not before. */
+  private switchOff(sysctl: string): Restore | undefined {
+    const restore = setSysctl(sysctl, '0');
+    if (restore) {
+      this.restores.push(() => {
+        if (!restore()) this.log.warn(`${sysctl} could not be put back`);
+      });
+    }
+    return restore;
   }
 
   /** Stops the workers and detaches, whatever state they are in; once. */
