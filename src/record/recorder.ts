@@ -198,7 +198,7 @@ export class FileRecorder {
     this.lost++;
   }
 
-  /** The file is whole after this, unless the disk refuses even that. */
+  /** The file is whole after this, unless the disk refuses even that. Never rejects: nobody may be waiting. */
   private async finish(known: RecordingEnd | undefined): Promise<void> {
     try {
       const end = known ?? this.source.end();
@@ -207,12 +207,13 @@ export class FileRecorder {
       await writeAll(this.file, encodeEnd(end.atNs, this.lost), this.position);
       this.position += RECORD.bytes;
       await this.file.truncate(this.position);
+      await this.file.close();
     } catch (cause) {
       this.why = 'failed';
       this.error ??= isSystemError(cause) ? reason(cause) : String(cause);
       this.error += `; ${this.path} is not whole`;
+      await this.file.close().catch(() => undefined);
     } finally {
-      await this.file.close();
       this.endedMs = performance.now();
     }
   }
