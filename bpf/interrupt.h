@@ -5,10 +5,12 @@
 
 #include "common.h"
 
-/* Of the kernel's preempt_count (linux/preempt.h): serving a softirq, hardirqs, NMIs. */
-#define COUNT_SOFTIRQ 0x00000100
-#define COUNT_HARDIRQ 0x000f0000
-#define COUNT_NMI 0x00f00000
+/*
+ * Of the kernel's preempt_count (linux/preempt.h): serving a softirq; and all above the softirq byte, where hardirqs
+ * and NMIs are counted, at other bits in 7.3 than in 6.18. The highest bit says on x86 that nothing needs to be
+ * rescheduled.
+ */
+#define COUNT_INTERRUPTS 0x7fff0100
 
 #if defined(__TARGET_ARCH_x86)
 /* A variable of its own from 6.15 on, in pcpu_hot before. */
@@ -41,7 +43,7 @@ static __always_inline int preempt_count(void)
 
 static __always_inline bool in_interrupt(void)
 {
-	return preempt_count() & (COUNT_SOFTIRQ | COUNT_HARDIRQ | COUNT_NMI);
+	return preempt_count() & COUNT_INTERRUPTS;
 }
 
 #endif

@@ -194,7 +194,7 @@ int nl_feed_records(struct nl_feed_args *args)
 	__u32 i;
 
 	args->pushed = 0;
-	if (!recording)
+	if (!recording.serial)
 		return 0;
 	bpf_for(i, 0, args->count) {
 		struct nl_record record = {

@@ -2,10 +2,10 @@
 /*
  * record.h: where records of `nodeland record` go, in both objects.
  *
- * While nothing is recorded there are no ring buffers, and `recording` is 0: a callback loads it and goes on. The main
- * thread makes the rings, puts them into the map, sets `recording`; at the end it sets it to 0 and takes them out,
- * which returns when no program can have one in its hands any more. A record that finds its ring full is lost, and
- * counted.
+ * While nothing is recorded there are no ring buffers, and `recording.serial` is 0: a callback loads it and goes on.
+ * The main thread makes the rings, puts them into the map, sets `recording.serial`; at the end it sets it to 0 and
+ * takes them out, which returns when no program can have one in its hands any more. A record that finds its ring full
+ * is lost, and counted.
  */
 #ifndef NODELAND_RECORD_H
 #define NODELAND_RECORD_H
@@ -25,7 +25,11 @@ struct {
 	__array(values, struct record_ring);
 } records SEC(".maps");
 
-u32 recording; /* which recording is under way, 0: none */
+/* A line of its own: all CPUs read it, and a neighbour that is written would make each reading a miss. */
+struct {
+	u32 serial; /* which recording is under way, 0: none */
+	u32 reserved[31];
+} recording __attribute__((aligned(128)));
 u64 records_lost;
 
 /* The main thread looks for records by itself: nobody is to be woken from here. */
@@ -45,7 +49,7 @@ int nl_set_recording(struct nl_recording_args *args)
 		records_lost = 0;
 	args->at_ns = bpf_ktime_get_ns() - epoch_ns;
 	args->lost = records_lost;
-	WRITE_ONCE(recording, args->serial);
+	WRITE_ONCE(recording.serial, args->serial);
 	return 0;
 }
 

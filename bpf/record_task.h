@@ -69,7 +69,7 @@ __noinline int record_allowed(struct task_struct *p __arg_trusted)
 	u32 parts = (nr_cpus + 63) / 64, part;
 	u64 mark = 0;
 
-	if (!tc || tc->recorded != recording)
+	if (!tc || tc->recorded != recording.serial)
 		return 0;
 	if (p->nr_cpus_allowed < nr_cpus) {
 		bpf_for(part, 0, parts)
@@ -102,7 +102,7 @@ __noinline int record_task(struct task_struct *p __arg_trusted, u32 kind, u32 ot
 
 	if (!tc)
 		return 0;
-	tc->recorded = recording;
+	tc->recorded = recording.serial;
 	tc->record_base = 0;
 	if (kind == NL_RECORD_TASK && runnable)
 		tc->record_base = record_ran_ns(tc);
@@ -136,14 +136,14 @@ __noinline int record_caused(struct task_struct *p __arg_trusted, u32 kind)
 		return 0;
 	if (by_tc && by->tgid != own_tgid && cpu_ours[bpf_get_smp_processor_id() & (NL_MAX_CPUS - 1)] &&
 	    !in_interrupt()) {
-		if (by_tc->recorded != recording)
+		if (by_tc->recorded != recording.serial)
 			record_task(by, NL_RECORD_TASK, 0, 0, true);
 		other = by->pid;
 		ran_ns = record_ran_ns(by_tc);
 	}
 	if (kind == NL_RECORD_FORK)
 		return record_task(p, kind, other, ran_ns, true);
-	if (tc->recorded != recording)
+	if (tc->recorded != recording.serial)
 		record_task(p, NL_RECORD_TASK, 0, 0, false);
 	tc->record_base = 0;
 	tc->record_told = 0;
@@ -167,7 +167,7 @@ __noinline int record_ran(struct task_struct *p __arg_trusted, u32 kind)
 
 	if (!tc || p->tgid == own_tgid)
 		return 0;
-	if (tc->recorded != recording)
+	if (tc->recorded != recording.serial)
 		record_task(p, NL_RECORD_TASK, 0, 0, true);
 	if (kind == NL_RECORD_NONE)
 		return 0;
@@ -194,7 +194,7 @@ __noinline int record_weight(struct task_struct *p __arg_trusted)
 	struct task *tc = task_of(p);
 	struct nl_record record = {};
 
-	if (!tc || tc->recorded != recording)
+	if (!tc || tc->recorded != recording.serial)
 		return 0;
 	record_begin(&record, p, NL_RECORD_WEIGHT);
 	record.weight = tc->weight;
