@@ -193,6 +193,32 @@ describe('a replay', () => {
   });
 });
 
+test('a task that may no longer run in its domain goes on in another one', async () => {
+  const head = header(4, 2);
+  const result = await replay(
+    [
+      ...task(1, 'moved', 0, RUNNABLE),
+      { kind: 'ALLOWED', atUs: 0, pid: 1, other: 1, bits: 0b0001n },
+      { kind: 'SLEEP', atUs: 1000, pid: 1, ranUs: 1000 },
+      { kind: 'ALLOWED', atUs: 1500, pid: 1, other: 1, bits: 0b1000n },
+      { kind: 'WAKE', atUs: 2000, pid: 1 },
+      { kind: 'EXIT', atUs: 5000, pid: 1, ranUs: 3000 },
+    ],
+    { head },
+  );
+  expect(result.ended).toBe('all tasks exited');
+  expect(result.simulatedMs).toBeCloseTo(5, 1);
+  const busyMs = result.domains.map(({ busyShare }) => busyShare * 2 * result.simulatedMs);
+  expect(busyMs[0]).toBeCloseTo(1, 3);
+  expect(busyMs[1]).toBeCloseTo(3, 3);
+});
+
+test('a replay has no other workload', () => {
+  expect(() => readRequest({ config: {}, numbers: {}, workload: 'hogs', replay: 'it.rec' })).toThrow(
+    'expected --workload or --replay, not both',
+  );
+});
+
 /** Tasks that sleep, wake each other and fork, as a machine with enough CPUs would see it. */
 const anyScene = fc
   .array(
