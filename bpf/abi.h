@@ -34,6 +34,7 @@ enum nl_limit {
 	NL_EXIT_REASON_LEN = 128,
 	NL_EXIT_MSG_LEN = 1024,
 	NL_EXIT_DUMP_LEN = 32768,
+	NL_RECORD_RINGS = 8, /* ring buffers a recording is split over, by domain */
 };
 
 /* Who holds a task (nl_slot.owner). Written by BPF. */
@@ -406,6 +407,51 @@ struct nl_exit {
 	char reason[NL_EXIT_REASON_LEN];
 	char msg[NL_EXIT_MSG_LEN];
 	char dump[NL_EXIT_DUMP_LEN];
+};
+
+/*
+ * What a task did, for `nodeland record`. Numbers and struct nl_record are the file's as well: whoever changes them
+ * changes its version (src/record/format.ts).
+ */
+enum nl_record_kind {
+	NL_RECORD_NONE = 0,
+	NL_RECORD_TASK, /* a task is seen for the first time: weight, detail */
+	NL_RECORD_FORK, /* a new task, runnable from now on: weight, detail, and as NL_RECORD_WAKE who made it */
+	NL_RECORD_COMM, /* its name, in the place of other, weight and ran_ns */
+	NL_RECORD_ALLOWED, /* CPUs it may use: bit i of ran_ns is CPU 64 * detail + i, of other such records */
+	NL_RECORD_WEIGHT,
+	NL_RECORD_WAKE, /* it woke: other woke it, which had run for ran_ns since it woke itself; 0: an interrupt, or a
+			   task that is not recorded */
+	NL_RECORD_RAN, /* it wants to go on, and has run for ran_ns since it woke */
+	NL_RECORD_SLEEP, /* it sleeps, after it ran for ran_ns since it woke */
+	NL_RECORD_EXIT, /* the same for good */
+	NL_RECORD_END, /* written by the main thread, last: ran_ns records were lost */
+};
+
+/* nl_record.detail */
+enum nl_record_detail {
+	NL_DETAIL_KTHREAD = 1,
+	NL_DETAIL_RUNNABLE = 2, /* it runs or waits for a CPU */
+	NL_DETAIL_EVERY_CPU = 255, /* NL_RECORD_ALLOWED: all there are */
+};
+
+struct nl_record {
+	__u64 at_ns; /* CLOCK_MONOTONIC less epoch_ns */
+	__u32 pid;
+	__u16 cpu;
+	__u8 kind; /* enum nl_record_kind */
+	__u8 detail; /* enum nl_record_detail */
+	__u32 other;
+	__u32 weight;
+	__u64 ran_ns;
+};
+
+/* Begins and ends a recording (SYSCALL program nl_set_recording). */
+struct nl_recording_args {
+	__u32 serial; /* of the recording, another one each time; 0 ends it */
+	__u32 reserved;
+	__u64 at_ns; /* out: the time, as in nl_record */
+	__u64 lost; /* out: records that found no room, since the last one began */
 };
 
 /* Contexts of the loopback object's programs. */

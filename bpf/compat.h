@@ -19,6 +19,7 @@ extern bool scx_bpf_consume(u64 dsq_id) __ksym __weak;
 #define DSQ_LOCAL ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL)
 #define ENQ_WAKEUP ENUM(scx_enq_flags, SCX_ENQ_WAKEUP)
 #define ENQ_LAST ENUM(scx_enq_flags, SCX_ENQ_LAST)
+#define DEQ_SLEEP ENUM(scx_deq_flags, SCX_DEQ_SLEEP)
 #define DSQ_LOCAL_ON(cpu) (ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | (cpu))
 #define KICK_IDLE ENUM(scx_kick_flags, SCX_KICK_IDLE)
 #define KICK_PREEMPT ENUM(scx_kick_flags, SCX_KICK_PREEMPT)

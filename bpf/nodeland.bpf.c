@@ -14,6 +14,7 @@
 #include "events.h"
 #include "extend.h"
 #include "order.h"
+#include "record_task.h"
 #include "rescue.h"
 #include "rings.h"
 #include "setup.h"
@@ -165,6 +166,8 @@ void BPF_PROG(nodeland_runnable, struct task_struct *p, u64 enq_flags)
 	tc->wakes++;
 	task_bound_lag(tc, domain_of(domain_state(d))->clock_ns, default_slice_ns);
 	tc->key = tc->vtime;
+	if (recording.serial)
+		record_caused(p, NL_RECORD_WAKE);
 }
 
 /* ask: hands the task to its domain's worker. False when the ring is full. */
@@ -480,6 +483,8 @@ void BPF_PROG(nodeland_tick, struct task_struct *p)
 	u64 mine, shared, key;
 
 	use_arena();
+	if (recording.serial)
+		record_ran(p, NL_RECORD_RAN);
 	if (!c->preemptible || (tc && tc->runs_out))
 		return;
 	mine = scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) ? first_key(DSQ_CPU(cpu)) : ~0ULL;
@@ -508,6 +513,8 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	if (!tc)
 		return;
 	tc->started = t;
+	if (recording.serial)
+		record_ran(p, NL_RECORD_NONE);
 	if (tc->worker) {
 		ds = domain_state(tc->worker - 1);
 		domain_of(ds)->parked = 0;
@@ -573,6 +580,8 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 		tc->slice_used = tc->slice;
 	}
 	tell_task(tc, NL_EVENT_STOPPING, scx_bpf_task_cpu(p));
+	if (recording.serial && runnable)
+		record_ran(p, NL_RECORD_RAN);
 }
 
 SEC("struct_ops/nodeland_quiescent")
@@ -586,6 +595,8 @@ void BPF_PROG(nodeland_quiescent, struct task_struct *p, u64 deq_flags)
 		return;
 	tc->woken = 0;
 	tc->enqueued = 0;
+	if (recording.serial && (deq_flags & DEQ_SLEEP))
+		record_ran(p, record_kind_of_sleep(p));
 	if (tc->slot == NL_NO_SLOT)
 		return;
 	s = slot_at(tc->slot);
@@ -650,6 +661,8 @@ s32 BPF_PROG(nodeland_init_task, struct task_struct *p, struct scx_init_task_arg
 	tc->domain = domain_of_cpu(scx_bpf_task_cpu(p));
 	tc->vtime = domain_of(domain_state(tc->domain))->clock_ns;
 	tc->key = tc->vtime;
+	if (recording.serial && args->fork)
+		record_caused(p, NL_RECORD_FORK);
 	if (p->tgid == own_tgid) {
 		worker = bpf_map_lookup_elem(&workers, &tid);
 		if (worker)
@@ -724,11 +737,15 @@ SEC("struct_ops/nodeland_set_weight")
 void BPF_PROG(nodeland_set_weight, struct task_struct *p, u32 weight)
 {
 	struct task *tc = task_of(p);
+	u32 before;
 
 	use_arena();
 	if (!tc)
 		return;
+	before = tc->weight;
 	tc->weight = weight ?: WEIGHT_DEFAULT;
+	if (recording.serial && tc->weight != before)
+		record_weight(p);
 	if (tc->slot == NL_NO_SLOT)
 		return;
 	slot_write_identity(p, slot_at(tc->slot));
@@ -743,6 +760,8 @@ void BPF_PROG(nodeland_set_cpumask, struct task_struct *p, const struct cpumask 
 	u32 allowed;
 
 	use_arena();
+	if (recording.serial)
+		record_allowed(p);
 	if (!tc || tc->slot == NL_NO_SLOT)
 		return;
 	allowed = bpf_cpumask_weight(cpumask);

@@ -28,6 +28,8 @@ struct nl_types {
 	enum nl_decision_flag decision_flag;
 	enum nl_order_flag order_flag;
 	enum nl_slot_flag slot_flag;
+	enum nl_record_kind record_kind;
+	enum nl_record_detail record_detail;
 	struct nl_header header;
 	struct nl_domain domain;
 	struct nl_cpu cpu;
@@ -39,6 +41,8 @@ struct nl_types {
 	struct nl_domain_args domain_args;
 	struct nl_cpu_args cpu_args;
 	struct nl_worker_args worker_args;
+	struct nl_record record;
+	struct nl_recording_args recording_args;
 	struct nl_feed_args feed_args;
 	struct nl_drain_args drain_args;
 	struct nl_exit exit;

@@ -53,6 +53,13 @@ struct task {
 	u64 enqueued; /* 0: not waiting */
 	u64 woken; /* 0: ran since */
 	u64 slept; /* length of the last sleep */
+
+	/* while recording (record_task.h) */
+	u32 recorded; /* the recording that knows the task */
+	u64 record_base; /* of its execution since it woke, what came before that knew it */
+	u64 record_told; /* of it, what a record told last */
+	u64 record_comm; /* stands for the name that was told last */
+	u64 record_allowed; /* for the CPUs, 0: all */
 };
 
 struct {

@@ -191,6 +191,21 @@ Napi::Value RingDoorbell(Info info) {
   return info.Env().Undefined();
 }
 
+// --- records
+
+Napi::Value OpenRecorder(Info info) {
+  const auto rings = static_cast<std::uint32_t>(ArgumentAt(info, 1, "rings").Number(1, NL_RECORD_RINGS));
+  const auto bytes = static_cast<std::size_t>(ArgumentAt(info, 2, "ringBytes").Number(NL_PAGE_SIZE, 1 << 30));
+  SessionOf(info)->OpenRecorder(rings, bytes);
+  return info.Env().Undefined();
+}
+
+Napi::Value DrainRecorder(Info info) {
+  Napi::Uint8Array target = ArgumentAt(info, 1, "target").Bytes();
+  const std::size_t taken = SessionOf(info)->DrainRecorder(target.Data(), target.ByteLength());
+  return Napi::Number::New(info.Env(), static_cast<double>(taken));
+}
+
 // --- the calling thread
 
 Napi::Value Pin(Info info) {
@@ -324,6 +339,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<CreateDoorbell>(exports, "createDoorbell");
   Export<DoorbellWait>(exports, "doorbellWait");
   Export<RingDoorbell>(exports, "ringDoorbell");
+  Export<OpenRecorder>(exports, "openRecorder");
+  Export<DrainRecorder>(exports, "drainRecorder");
+  Export<SessionStep<&Session::UnlinkRecorder>>(exports, "unlinkRecorder");
+  Export<SessionStep<&Session::CloseRecorder>>(exports, "closeRecorder");
   Export<Pin>(exports, "pinThread");
   Export<Affinity>(exports, "threadAffinity");
   Export<Cpu>(exports, "currentCpu");

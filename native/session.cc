@@ -16,6 +16,7 @@ constexpr const char *kArenaMap = "arena";
 constexpr const char *kArenaBase = "arena_base";
 constexpr const char *kExitMap = "exit_info";
 constexpr const char *kDoorbellMap = "doorbells";
+constexpr const char *kRecordsMap = "records";
 
 const bpf_map *FindMap(const bpf_object *object, const char *name) {
   const bpf_map *map = bpf_object__find_map_by_name(object, name);
@@ -275,6 +276,59 @@ std::shared_ptr<Doorbell> Session::GetDoorbell(std::uint32_t domain) const {
   if (doorbell == nullptr)
     throw SystemError(ENOENT, "epoll_wait", "domain " + std::to_string(domain) + " has no doorbell");
   return doorbell;
+}
+
+std::shared_ptr<Recorder> Session::GetRecorder() const {
+  const std::shared_ptr<Loaded> loaded = GetLoaded();
+  const std::lock_guard guard(loaded_mutex_);
+  if (loaded->recorder == nullptr)
+    throw SystemError(ENOENT, "ring_buffer__consume", "nothing is recorded");
+  return loaded->recorder;
+}
+
+void Session::OpenRecorder(std::uint32_t rings, std::size_t ring_bytes) {
+  const std::shared_ptr<Loaded> loaded = GetLoaded();
+  const bpf_map *map = FindMap(loaded->object.get(), kRecordsMap);
+  auto recorder = std::make_shared<Recorder>(rings, ring_bytes);
+  {
+    const std::lock_guard guard(loaded_mutex_);
+    if (loaded->recorder != nullptr)
+      throw SystemError(EEXIST, "bpf_map_create", "a recording is under way");
+    loaded->recorder = recorder;
+  }
+  std::uint32_t ring = 0;
+  for (const UniqueFd &made : recorder->map_fds()) {
+    const int fd = made.get();
+    const int error = bpf_map__update_elem(map, &ring, sizeof ring, &fd, sizeof fd, 0);
+    if (error != 0) {
+      UnlinkRecorder();
+      CloseRecorder();
+      throw SystemError(-error, "bpf_map__update_elem",
+                        "cannot give the object its ring buffers for records");
+    }
+    ++ring;
+  }
+}
+
+std::size_t Session::DrainRecorder(std::uint8_t *target, std::size_t bytes) const {
+  return GetRecorder()->Drain(target, bytes);
+}
+
+void Session::UnlinkRecorder() {
+  const std::shared_ptr<Loaded> loaded = GetLoaded();
+  const bpf_map *map = FindMap(loaded->object.get(), kRecordsMap);
+  const auto rings = static_cast<std::uint32_t>(GetRecorder()->map_fds().size());
+  for (std::uint32_t ring = 0; ring < rings; ++ring) {
+    const int error = bpf_map__delete_elem(map, &ring, sizeof ring, 0);
+    if (error != 0 && error != -ENOENT)
+      throw SystemError(-error, "bpf_map__delete_elem", "cannot take the ring buffers for records away");
+  }
+}
+
+void Session::CloseRecorder() {
+  const std::shared_ptr<Loaded> loaded = GetLoaded();
+  const std::lock_guard guard(loaded_mutex_);
+  loaded->recorder.reset();
 }
 
 } // namespace nodeland

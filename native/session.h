@@ -18,6 +18,7 @@
 #include "doorbell.h"
 #include "log.h"
 #include "memory.h"
+#include "recorder.h"
 #include "struct_ops.h"
 
 #include <linux/types.h>
@@ -100,17 +101,29 @@ public:
   void CreateDoorbell(std::uint32_t domain);
   [[nodiscard]] std::shared_ptr<Doorbell> GetDoorbell(std::uint32_t domain) const;
 
+  // OpenRecorder makes the ring buffers and puts them into the map records. EEXIST when they are there.
+  void OpenRecorder(std::uint32_t rings, std::size_t ring_bytes);
+  // DrainRecorder takes what fits of what lies in them. ENOENT without OpenRecorder.
+  [[nodiscard]] std::size_t DrainRecorder(std::uint8_t *target, std::size_t bytes) const;
+  // UnlinkRecorder takes the ring buffers out of the map, and returns when no program has one in its hands:
+  // what is drained after that is all there is. The kernel waits for that, a few milliseconds for each.
+  void UnlinkRecorder();
+  // CloseRecorder gives their memory back.
+  void CloseRecorder();
+
 private:
   // What outlives Close while calls of other threads are under way.
   struct Loaded {
     UniqueObject object;
     std::shared_ptr<Arena> arena;
     std::array<std::shared_ptr<Doorbell>, NL_MAX_DOMAINS> doorbells;
+    std::shared_ptr<Recorder> recorder;
   };
 
   void PrepareArena();
   void SetConstants(const std::map<std::string, std::uint64_t> &constants, bool must_exist);
   [[nodiscard]] std::shared_ptr<Loaded> GetLoaded() const;
+  [[nodiscard]] std::shared_ptr<Recorder> GetRecorder() const;
   void ClearExit(const Loaded &loaded);
 
   const SessionOptions options_;
@@ -121,7 +134,7 @@ private:
   UniqueLink link_;
 
   mutable std::mutex loaded_mutex_; // held for a moment only
-  std::shared_ptr<Loaded> loaded_;  // guarded by loaded_mutex_, as are the doorbells in it
+  std::shared_ptr<Loaded> loaded_;  // guarded by loaded_mutex_, as are doorbells and recorder in it
 };
 
 } // namespace nodeland

@@ -5,6 +5,7 @@ import { doctorCommand } from './doctor.js';
 import { domainsCommand } from './domains.js';
 import { packageVersion } from './package-info.js';
 import { policyCommand } from './policy.js';
+import { recordCommand } from './record.js';
 import { runCommand } from './run.js';
 import { sandboxCommand } from './sandbox.js';
 import { simCommand } from './sim.js';
@@ -25,6 +26,7 @@ export function createProgram(): Command {
     .addCommand(runCommand())
     .addCommand(domainsCommand())
     .addCommand(policyCommand())
+    .addCommand(recordCommand())
     .addCommand(simCommand())
     .addCommand(doctorCommand())
     .addCommand(sandboxCommand())

@@ -55,7 +55,7 @@ export function runCommand(): Command {
     .option('--no-balance', 'the same as --balance-ms 0')
     .option('--duration <seconds>', 'stop after this time')
     .option('--stats <seconds>', 'print a table this often')
-    .option('--socket <path>', 'where `nodeland policy` reaches this run (/run/nodeland.sock)')
+    .option('--socket <path>', 'where `nodeland policy` and `record` reach this run (/run/nodeland.sock)')
     .option('-v, --verbose', 'log more')
     .action(async (_options, command: Command) => {
       const config = loadConfig(configInput(command));

@@ -30,8 +30,9 @@ export function simCommand(): Command {
     .option('--cpus <n>', `CPUs of the machine, 1 to 1024 (${CPUS})`)
     .option('--nodes <n>', `its NUMA nodes, 1 to 64 (${NODES})`)
     .option('--workload <name>', `${WORKLOAD_NAMES.join(', ')} or a YAML file (${DEFAULT_WORKLOAD})`)
+    .option('--replay <file>', 'what `nodeland record` wrote instead, on the machine that it was written on')
     .option('--warm-up-ms <n>', 'simulated time before that, of which nothing is counted (0)')
-    .option('--duration-ms <n>', 'simulated time (1000, or what the workload says)')
+    .option('--duration-ms <n>', 'simulated time (1000, or what the workload says; a recording to its end)')
     .option('--switches <n>', 'end after so many task switches')
     .option('--seed <n>', 'of all that is random: the same seed gives the same result (1)')
     .option('--policy <name>', `${BUILTIN_POLICY_NAMES.join(', ')} or the path of a policy module (vtime)`)
@@ -70,6 +71,7 @@ export function simCommand(): Command {
 
 interface SimOptions {
   readonly workload?: string;
+  readonly replay?: string;
   readonly fault?: readonly string[];
   readonly sweep?: readonly string[];
   readonly json?: true | string;
@@ -84,7 +86,8 @@ function simInput(options: SimOptions, command: Command): SimInput {
     const value = options[option.attributeName()];
     if (isNumberOption(name) && typeof value === 'string') numbers[name] = value;
   }
-  return { config: configInput(command), numbers, workload: options.workload, faults: options.fault };
+  const { workload, replay, fault: faults } = options;
+  return { config: configInput(command), numbers, workload, replay, faults };
 }
 
 async function simulateOne(request: SimRequest, { json, plot }: SimOptions): Promise<void> {

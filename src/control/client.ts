@@ -18,17 +18,62 @@ type RequestBody = Request extends infer One ? (One extends Request ? Omit<One, 
  * @throws UserError: 69 when nobody serves there, 77 when this user may not ask, and what the answer says when it is a refusal
  */
 export async function ask(path: string, body: RequestBody): Promise<Success> {
-  const socket = await connected(path);
+  const client = await ControlClient.connect(path);
   try {
-    socket.write(`${JSON.stringify({ version: PROTOCOL_VERSION, ...body })}\n`);
-    const line = await firstLine(socket, path);
-    const answer = parseAnswer(line);
-    if (answer === undefined) throw new UserError(`${path}: an answer that is none of nodeland's`);
+    return await client.ask(body);
+  } finally {
+    client.close();
+  }
+}
+
+/** ControlClient asks more than once on one connection, one request at a time. */
+export class ControlClient {
+  private readonly answers: AsyncIterator<Buffer>;
+
+  private constructor(
+    private readonly socket: Socket,
+    private readonly path: string,
+  ) {
+    this.answers = linesOf(socket);
+  }
+
+  /** connect reaches whoever serves. @throws UserError 69, 77 as {@link ask} */
+  static async connect(path: string): Promise<ControlClient> {
+    return new ControlClient(await connected(path), path);
+  }
+
+  /** ask is as {@link ask} above. */
+  async ask(body: RequestBody): Promise<Success> {
+    this.socket.write(`${JSON.stringify({ version: PROTOCOL_VERSION, ...body })}\n`);
+    const line = await this.nextLine();
+    const answer = parseAnswer(line.toString('utf8'));
+    if (answer === undefined) throw new UserError(`${this.path}: an answer that is none of nodeland's`);
     if (answer.ok) return answer;
     throw new UserError(answer.error, exitCodeOf(answer));
-  } finally {
-    socket.destroy();
   }
+
+  close(): void {
+    this.socket.destroy();
+  }
+
+  private async nextLine(): Promise<Buffer> {
+    const { socket, path } = this;
+    socket.setTimeout(ANSWER_LIMIT_MS, () => socket.destroy());
+    try {
+      const next = await this.answers.next();
+      if (next.done !== true) return next.value;
+    } catch (cause) {
+      throw new UserError(`${path}: ${String(cause)}`, EXIT.failure, { cause });
+    } finally {
+      socket.setTimeout(0);
+    }
+    throw new UserError(`${path}: nodeland went away without an answer`);
+  }
+}
+
+async function* linesOf(socket: Socket): AsyncGenerator<Buffer, undefined> {
+  const lines = new Lines(ANSWER_MAX_BYTES);
+  for await (const chunk of socket) yield* lines.add(chunk as Buffer) ?? [];
 }
 
 async function connected(path: string): Promise<Socket> {
@@ -44,20 +89,6 @@ async function connected(path: string): Promise<Socket> {
     const text = `no scheduler to ask: ${path} (${code}). Is \`nodeland run\` up, with this --socket?`;
     throw new UserError(text, EXIT.unavailable, { cause });
   }
-}
-
-async function firstLine(socket: Socket, path: string): Promise<string> {
-  const lines = new Lines(ANSWER_MAX_BYTES);
-  socket.setTimeout(ANSWER_LIMIT_MS, () => socket.destroy());
-  try {
-    for await (const chunk of socket) {
-      const line = lines.add(chunk as Buffer)?.at(0);
-      if (line !== undefined) return line.toString('utf8');
-    }
-  } catch (cause) {
-    throw new UserError(`${path}: ${String(cause)}`, EXIT.failure, { cause });
-  }
-  throw new UserError(`${path}: nodeland went away without an answer`);
 }
 
 function exitCodeOf({ code }: Failure): ExitCode {

@@ -4,6 +4,8 @@ import { isPlainMap, isPlainValue } from '../config/plain.js';
 import { EXIT, type ExitCode } from '../cli/errors.js';
 
 export const PROTOCOL_VERSION = 1;
+/** A day. */
+export const DURATION_MAX_MS = 86_400_000;
 /** A longer line ends the connection. */
 export const LINE_MAX_BYTES = 65_536;
 
@@ -22,9 +24,19 @@ const requestSchema = z.discriminatedUnion('command', [
     policy: z.string().min(1).max(4096),
     options: options.optional(),
   }),
+  z.strictObject({
+    version,
+    command: z.literal('record-start'),
+    file: z.string().startsWith('/').max(4096),
+    force: z.boolean(),
+    maxBytes: z.int().min(1),
+    durationMs: z.number().positive().max(DURATION_MAX_MS).optional(),
+  }),
+  z.strictObject({ version, command: z.literal('record-status') }),
+  z.strictObject({ version, command: z.literal('record-stop') }),
 ]);
 
-/** Request is what a client asks. A policy is a built-in's name or an absolute path, a domain its number, name, or `all`. */
+/** Request is what a client asks. A policy is a built-in's name or an absolute path, a domain its number, name, or `all`. A recording is of the connection that asked for it. */
 export type Request = z.output<typeof requestSchema>;
 
 const failureSchema = z.object({
@@ -57,11 +69,24 @@ const changeSchema = z.object({ id: z.number(), name: z.string(), remark: z.stri
 /** Change says that a domain has its new policy, and what is worth knowing of that. */
 export type Change = z.output<typeof changeSchema>;
 
+const recordingSchema = z.object({
+  records: z.number(),
+  tasks: z.number(),
+  /** Known at the end. */
+  lost: z.number(),
+  bytes: z.number(),
+  seconds: z.number(),
+  /** Once it has ended. */
+  why: z.enum(['stopped', 'duration', 'size', 'failed']).optional(),
+  error: z.string().optional(),
+});
+
 const successSchema = z.object({
   version,
   ok: z.literal(true),
   domains: z.array(domainSchema).optional(),
   changed: z.array(changeSchema).optional(),
+  recording: recordingSchema.optional(),
 });
 /** Success has the part that goes with the request. */
 export type Success = z.output<typeof successSchema>;

@@ -14,6 +14,14 @@ const ANSWER_ALL = 64;
 /** Only this user may connect. */
 const UMASK = 0o177;
 
+/**
+ * Answerer does what is asked.
+ *
+ * @param gone - aborts when the connection that asked is closed
+ * @throws UserError for what cannot be
+ */
+export type Answerer = (request: Request, gone: AbortSignal) => Promise<Answer>;
+
 /** ControlServer serves one socket until it is closed. */
 export class ControlServer {
   private readonly connections = new Set<Socket>();
@@ -26,11 +34,10 @@ export class ControlServer {
   /**
    * listen makes the socket, readable and writable for this user alone. One that a dead process left is replaced.
    *
-   * @param answer - does what is asked; throws UserError for what cannot be
    * @throws UserError when another process serves there, or something else than a socket is in its place; otherwise the
    *   system's own error
    */
-  static async listen(path: string, answer: (request: Request) => Promise<Answer>): Promise<ControlServer> {
+  static async listen(path: string, answer: Answerer): Promise<ControlServer> {
     await makeWay(path);
     const server = createServer();
     const control = new ControlServer(server, path);
@@ -58,7 +65,7 @@ export class ControlServer {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
-  private serve(socket: Socket, answer: (request: Request) => Promise<Answer>): void {
+  private serve(socket: Socket, answer: Answerer): void {
     this.connections.add(socket);
     const lines = new Lines(LINE_MAX_BYTES);
     let waiting = 0;
@@ -66,7 +73,11 @@ export class ControlServer {
     const say = (text: Answer): void => {
       if (socket.writable) socket.write(`${JSON.stringify(text)}\n`);
     };
-    socket.on('close', () => this.connections.delete(socket));
+    const gone = new AbortController();
+    socket.on('close', () => {
+      this.connections.delete(socket);
+      gone.abort();
+    });
     // Whoever went away hears nothing.
     socket.on('error', () => socket.destroy());
     socket.setTimeout(IDLE_LIMIT_MS, () => {
@@ -84,7 +95,7 @@ export class ControlServer {
         if (++waiting === ANSWER_ALL) socket.pause();
         answered = answered.then(async () => {
           const request = parseRequest(line);
-          say('ok' in request ? request : await attempt(() => answer(request)));
+          say('ok' in request ? request : await attempt(() => answer(request, gone.signal)));
           if (--waiting === ANSWER_ALL - 1) socket.resume();
         });
       }

@@ -177,6 +177,20 @@ export interface NativeAddon {
   /** Ends a doorbellWait of another thread, or the next one. */
   ringDoorbell(session: SessionId, domain: number): void;
 
+  // Records of what tasks do (native/recorder.h).
+
+  /**
+   * Makes so many ring buffers (a power of two of bytes each) and puts them into the map `records`.
+   * @throws NativeError EEXIST there are some; ENOMEM, EINVAL as the kernel says.
+   */
+  openRecorder(session: SessionId, rings: number, ringBytes: number): void;
+  /** Takes records into target, as many as fit whole, and never waits. @returns bytes written. */
+  drainRecorder(session: SessionId, target: Uint8Array): number;
+  /** Takes them out of the map; returns when no program has one in its hands. They can still be drained. */
+  unlinkRecorder(session: SessionId): void;
+  /** Gives their memory back. */
+  closeRecorder(session: SessionId): void;
+
   // The calling thread.
 
   /**

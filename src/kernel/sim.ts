@@ -196,15 +196,26 @@ export class SimKernel {
     this.tell(task, EVENT.WEIGHT, task.word('enq'));
   }
 
-  /** setAffinity is what taskset does: a task that waits, or runs where it may not any more, is taken out and enqueued again. */
-  setAffinity(task: SimTask, allowedCpus: readonly number[]): void {
+  /**
+   * setAffinity is what taskset does: a task that waits, or runs where it may not any more, is taken out and enqueued
+   * again, in another domain if it may not run in its own. Without CPUs it may use all.
+   */
+  setAffinity(task: SimTask, allowedCpus: readonly number[] | undefined): void {
     if (task.exited) return;
     task.allow(allowedCpus, this.domains);
     const cpu = this.cpus.find(({ id, running }) => running?.task === task && !task.mayUse(id));
     if (cpu !== undefined) this.dispatch.stop(cpu);
     const waits = this.dequeue(task) || cpu !== undefined;
     this.tell(task, EVENT.AFFINITY, task.word('enq'));
+    this.bringHome(task);
     if (waits) this.requeue(task);
+  }
+
+  private bringHome(task: SimTask): void {
+    const from = this.domains[task.domain];
+    const mayRunIn = ({ cpus }: SimDomain): boolean => cpus.some((cpu) => task.mayUse(cpu));
+    const to = mayRunIn(from) ? from : this.domains.find(mayRunIn);
+    if (to !== undefined && to !== from) task.moveTo(to.id, from.clockNs, to.clockNs);
   }
 
   /** dequeue takes a task that waits out of wherever it does, and tells whether it did. */

@@ -5,7 +5,7 @@
  * (`word`; the high half of a 64-bit field is one further). Per enum: its values, and its names in order.
  */
 
-export const LAYOUT_HASH = '3205e839d93a9bf4';
+export const LAYOUT_HASH = '14c6a38dac32ca4b';
 
 /** enum nl_counter */
 export const COUNTER = {
@@ -167,6 +167,7 @@ export const LIMIT = {
   EXIT_REASON_LEN: 128,
   EXIT_MSG_LEN: 1024,
   EXIT_DUMP_LEN: 32768,
+  RECORD_RINGS: 8,
 } as const;
 
 /** enum nl_order_flag */
@@ -184,6 +185,43 @@ export const OWNER = {
 
 /** The names of enum nl_owner, by value. */
 export const OWNER_NAMES = ['free', 'kernel', 'asked', 'decided'] as const;
+
+/** enum nl_record_detail */
+export const RECORD_DETAIL = {
+  KTHREAD: 1,
+  RUNNABLE: 2,
+  EVERY_CPU: 255,
+} as const;
+
+/** enum nl_record_kind */
+export const RECORD_KIND = {
+  NONE: 0,
+  TASK: 1,
+  FORK: 2,
+  COMM: 3,
+  ALLOWED: 4,
+  WEIGHT: 5,
+  WAKE: 6,
+  RAN: 7,
+  SLEEP: 8,
+  EXIT: 9,
+  END: 10,
+} as const;
+
+/** The names of enum nl_record_kind, by value. */
+export const RECORD_KIND_NAMES = [
+  'none',
+  'task',
+  'fork',
+  'comm',
+  'allowed',
+  'weight',
+  'wake',
+  'ran',
+  'sleep',
+  'exit',
+  'end',
+] as const;
 
 /** enum nl_slot_flag */
 export const SLOT_FLAG = {
@@ -536,6 +574,46 @@ export const ORDER = {
     execCapUs: 6,
     sliceUs: 7,
     cpu: 8,
+  },
+} as const;
+
+/** struct nl_record */
+export const RECORD = {
+  bytes: 32,
+  words: 8,
+  byte: {
+    atNs: 0,
+    pid: 8,
+    cpu: 12,
+    kind: 14,
+    detail: 15,
+    other: 16,
+    weight: 20,
+    ranNs: 24,
+  },
+  word: {
+    atNs: 0,
+    pid: 2,
+    cpu: 3,
+    other: 4,
+    weight: 5,
+    ranNs: 6,
+  },
+} as const;
+
+/** struct nl_recording_args */
+export const RECORDING_ARGS = {
+  bytes: 24,
+  words: 6,
+  byte: {
+    serial: 0,
+    atNs: 8,
+    lost: 16,
+  },
+  word: {
+    serial: 0,
+    atNs: 2,
+    lost: 4,
   },
 } as const;
 

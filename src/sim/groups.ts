@@ -1,10 +1,9 @@
-/** The groups of a workload at work, and what is seen of each. */
+/** The groups of a workload at work. */
 import { Random } from '../conformance/random.js';
 import type { SimKernel } from '../kernel/sim.js';
 import type { SimBehaviour } from '../kernel/sim-task.js';
 import { parseCpuList } from '../topology/cpulist.js';
-import type { GroupResult } from './result.js';
-import { Samples } from './samples.js';
+import { Tally } from './tally.js';
 import { startBuild } from './workloads/build.js';
 import { startForks } from './workloads/forks.js';
 import { startPipelines } from './workloads/pipeline.js';
@@ -13,23 +12,20 @@ import { type GroupSpec, PER_CPU } from './workloads/schema.js';
 import type { Place, Scene } from './workloads/scene.js';
 import { startServers } from './workloads/server.js';
 
-/** Group is one group, with its tasks' waits. */
-export class Group {
-  wakeUp = new Samples();
-  wait = new Samples();
-  private took = new Samples();
-  tasks = 0;
-
+/** Group is one group of a workload. */
+export class Group extends Tally {
   constructor(
-    private readonly kernel: SimKernel,
-    readonly index: number,
-    readonly name: string,
-    readonly spec: GroupSpec,
+    kernel: SimKernel,
+    index: number,
+    name: string,
+    private readonly spec: GroupSpec,
     /** The CPUs it may use: never empty. */
     private readonly cpus: readonly number[],
     private readonly domainOfCpu: ArrayLike<number>,
     private readonly seed: number,
-  ) {}
+  ) {
+    super(kernel, index, name, spec.kind);
+  }
 
   start(): void {
     const { spec } = this;
@@ -55,13 +51,6 @@ export class Group {
       case 'build':
         startBuild(this.scene(), spec);
     }
-  }
-
-  /** countAnew forgets what was seen. */
-  countAnew(): void {
-    this.wakeUp = new Samples();
-    this.wait = new Samples();
-    this.took = new Samples();
   }
 
   private scene(): Scene {
@@ -96,7 +85,7 @@ export class Group {
         });
       },
       done: (tookNs) => {
-        this.took.add(tookNs);
+        this.done(tookNs);
       },
     };
   }
@@ -106,23 +95,6 @@ export class Group {
     const at = count < cpus.length ? Math.floor(((index + 0.5) * cpus.length) / count) : index % cpus.length;
     const cpu = cpus[at];
     return { cpu, domain: domainOfCpu[cpu] };
-  }
-
-  result(seconds: number): GroupResult {
-    const { name, spec, tasks, wakeUp, wait, took, kernel, index } = this;
-    let cpuNs = 0;
-    for (const task of kernel.tasks) if (task.behaviour.group === index) cpuNs += task.cpuNs;
-    return {
-      name,
-      kind: spec.kind,
-      tasks,
-      cpuShare: seconds === 0 ? 0 : cpuNs / (seconds * 1e9 * kernel.cpus.length),
-      wakeUp: wakeUp.percentiles(),
-      wait: wait.percentiles(),
-      done: took.count,
-      donePerS: seconds === 0 ? 0 : took.count / seconds,
-      took: took.percentiles(),
-    };
   }
 }
 

@@ -4,6 +4,7 @@ import type { ConfigInput } from '../config/config.js';
 import { harmless, show } from '../config/issues.js';
 import { MAX_CPUS, MAX_DOMAINS } from '../topology/ids.js';
 import { parseFault, type SimFault } from './faults.js';
+import type { MachineSize } from './machine.js';
 import { DEFAULT_WORKLOAD } from './workloads/named.js';
 import { LONGEST_MS } from './workloads/schema.js';
 
@@ -43,15 +44,19 @@ export interface SimInput {
   readonly config: ConfigInput;
   readonly numbers: Readonly<Partial<Record<NumberOption, string>>>;
   readonly workload?: string | undefined;
+  /** A recording's file, instead of a workload. */
+  readonly replay?: string | undefined;
   readonly faults?: readonly string[] | undefined;
 }
 
 /** SimRequest is that with its numbers read and its defaults filled in. */
 export interface SimRequest {
   readonly config: ConfigInput;
-  readonly cpus: number;
-  readonly nodes: number;
+  /** Without it, the one that was recorded. */
+  readonly machine: MachineSize | undefined;
+  /** A workload's name or file, or with `isReplay` a recording's file. */
   readonly workload: string;
+  readonly isReplay: boolean;
   /** What is not counted, before all else. */
   readonly warmUpMs: number;
   /** Without either, the workload says how long. */
@@ -64,18 +69,23 @@ export interface SimRequest {
 }
 
 /** readRequest checks what can be checked without the machine. @throws UserError (usage) that names the option */
-export function readRequest({ config, numbers, workload, faults }: SimInput): SimRequest {
+export function readRequest({ config, numbers, workload, replay, faults }: SimInput): SimRequest {
   const read = (name: NumberOption): number | undefined => readNumber(name, numbers[name]);
   const cpus = read('cpus') ?? CPUS;
   const nodes = read('nodes') ?? Math.min(NODES, cpus);
   if (nodes > cpus) {
     throw new UserError(`--nodes: expected at most as many as CPUs (${cpus}), found ${nodes}`, EXIT.usage);
   }
+  if (replay !== undefined && workload !== undefined) {
+    const text = `expected --workload or --replay, not both`;
+    throw new UserError(text, EXIT.usage);
+  }
+  const isRecorded = replay !== undefined && numbers.cpus === undefined && numbers.nodes === undefined;
   return {
     config,
-    cpus,
-    nodes,
-    workload: workload ?? DEFAULT_WORKLOAD,
+    machine: isRecorded ? undefined : { cpus, nodes },
+    workload: replay ?? workload ?? DEFAULT_WORKLOAD,
+    isReplay: replay !== undefined,
     warmUpMs: read('warm-up-ms') ?? 0,
     durationMs: read('duration-ms'),
     switches: read('switches'),

@@ -12,11 +12,12 @@ import { StateMemories } from '../supervisor/state-memories.js';
 import { DomainLoop } from '../worker/domain-loop.js';
 import { policyError } from '../worker/run.js';
 import { planFaults } from './faults.js';
-import { Group, groupCpus } from './groups.js';
+import { loadOf } from './load.js';
 import { type Prepared, prepare } from './prepare.js';
 import type { SimRequest } from './request.js';
 import { RESULT_FORMAT, type SimResult } from './result.js';
 import { Samples } from './samples.js';
+import type { Load } from './tally.js';
 import { domainResults } from './snapshot.js';
 import { LONGEST_MS } from './workloads/schema.js';
 
@@ -62,7 +63,7 @@ function withRandom<T>(seed: number, action: () => T): T {
 
 class Simulation {
   private readonly kernel: SimKernel;
-  private readonly groups: readonly Group[];
+  private readonly load: Load;
   private readonly memories: StateMemories;
   private readonly inboxMemory: ArrayBuffer;
   private wakeUp = new Samples();
@@ -72,8 +73,8 @@ class Simulation {
     private readonly prepared: Prepared,
     private readonly policies: readonly ChosenPolicy[],
   ) {
-    const { request, config, plan, workload } = prepared;
-    const { domains, domainOfCpu } = plan;
+    const { request, config, plan } = prepared;
+    const { domains } = plan;
     this.kernel = new SimKernel({
       domains: domains.map(({ cpus }) => cpus),
       nrSlots: config.slots,
@@ -94,19 +95,15 @@ class Simulation {
     });
     this.memories = new StateMemories(config.slots);
     this.inboxMemory = new ArrayBuffer(inboxBytes(domains.length));
-    const machine = domains.flatMap(({ cpus }) => cpus);
-    this.groups = Object.entries(workload.groups).map(([name, spec], index) => {
-      const cpus = groupCpus(spec, machine);
-      return new Group(this.kernel, index, name, spec, cpus, domainOfCpu, request.seed);
-    });
+    this.load = loadOf(this.kernel, prepared);
   }
 
   run(): Simulated {
-    const { kernel, groups } = this;
-    const { request, workload, plan } = this.prepared;
+    const { kernel, load } = this;
+    const { request, work, plan } = this.prepared;
     const startedMs = performance.now();
     kernel.onBegin = ({ behaviour }, waitNs, wakeNs) => {
-      const group = groups.at(behaviour.group ?? 0);
+      const group = load.tallies.at(behaviour.group ?? 0);
       group?.wait.add(waitNs);
       this.wait.add(waitNs);
       if (wakeNs === undefined) return;
@@ -118,10 +115,11 @@ class Simulation {
       this.startWorker(domain);
     });
     const { warmUpMs, switches } = request;
-    const longestMs = switches === undefined ? (workload.durationMs ?? DURATION_MS) : LONGEST_MS;
+    const usualMs = work.kind === 'replay' ? LONGEST_MS : (work.spec.durationMs ?? DURATION_MS);
+    const longestMs = switches === undefined ? usualMs : LONGEST_MS;
     const endNs = (warmUpMs + (request.durationMs ?? longestMs)) * 1e6;
     try {
-      for (const group of groups) group.start();
+      load.start();
       if (warmUpMs > 0) this.warmUp(warmUpMs * 1e6);
       kernel.run(endNs, () => this.ending() !== 'duration');
     } catch (error) {
@@ -135,11 +133,11 @@ class Simulation {
 
   /** What happens until then is not counted, unless it is all that happens. */
   private warmUp(untilNs: number): void {
-    const { kernel } = this;
-    kernel.run(untilNs, () => kernel.nrLiving === 0);
-    if (kernel.nrLiving === 0) return;
+    const { kernel, load } = this;
+    kernel.run(untilNs, () => load.isOver());
+    if (load.isOver()) return;
     kernel.countAnew();
-    for (const group of this.groups) group.countAnew();
+    for (const tally of load.tallies) tally.countAnew();
     this.wakeUp = new Samples();
     this.wait = new Samples();
   }
@@ -177,8 +175,8 @@ class Simulation {
   }
 
   private result(snapshot: Snapshot, wallS: number): SimResult {
-    const { kernel, groups } = this;
-    const { request, config, plan } = this.prepared;
+    const { kernel, load } = this;
+    const { request, config, machine, plan } = this.prepared;
     const { source, definition, options } = this.policies[0];
     const simulatedNs = kernel.nowNs - kernel.countedFromNs;
     const seconds = simulatedNs / 1e9;
@@ -188,7 +186,7 @@ class Simulation {
     return {
       format: RESULT_FORMAT,
       nodeland: packageVersion(),
-      machine: { cpus: request.cpus, nodes: request.nodes, domains: plan.spec },
+      machine: { ...machine, domains: plan.spec },
       policy: { source, name: definition.name, options: options ?? {} },
       settings: {
         ask: config.ask,
@@ -214,7 +212,7 @@ class Simulation {
       decisions: domains.reduce((sum, { counters }) => sum + counters.decided, 0),
       wakeUp: this.wakeUp.percentiles(),
       wait: this.wait.percentiles(),
-      groups: groups.map((group) => group.result(seconds)),
+      groups: load.tallies.map((tally) => tally.result(seconds)),
       domains,
       wall: { seconds: Math.round(wallS * 1000) / 1000 },
     };
@@ -223,7 +221,7 @@ class Simulation {
   private ending(): SimResult['ended'] {
     const { kernel } = this;
     const { switches } = this.prepared.request;
-    if (kernel.nrLiving === 0) return 'all tasks exited';
+    if (this.load.isOver()) return 'all tasks exited';
     return switches !== undefined && kernel.switches >= switches ? 'switches' : 'duration';
   }
 }

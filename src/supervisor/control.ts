@@ -13,45 +13,63 @@ import { ControlServer } from '../control/server.js';
 import type { Logger } from '../observe/log.js';
 import type { PolicyLoader } from '../policy/load.js';
 import type { DomainWorker } from './domain-worker.js';
+import type { Recordings } from './recordings.js';
 import { withOptions } from './policies.js';
+
+/** Served is the run that is asked about. */
+export interface Served {
+  readonly workers: readonly DomainWorker[];
+  readonly recordings: Recordings;
+}
 
 /**
  * openControl serves the socket at a path, or where it is by default.
  *
- * @param workers - of the run; empty until it has begun
+ * @param served - gives the run; undefined until it has begun
  * @returns nothing when it cannot be made where it is by default, which is a warning
  * @throws UserError when another nodeland serves there, or the socket that was asked for cannot be made
  */
 export async function openControl(
   path: string | undefined,
-  workers: readonly DomainWorker[],
+  served: () => Served | undefined,
   loader: PolicyLoader,
   log: Logger,
 ): Promise<ControlServer | undefined> {
   const where = path ?? defaultSocketPath();
   try {
-    return await ControlServer.listen(where, (request) => answer(request, workers, loader));
+    return await ControlServer.listen(where, (request, gone) => answer(request, gone, served(), loader));
   } catch (error) {
     if (error instanceof UserError) throw error;
     const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     const text = `no control socket at ${where} (${why})`;
     if (path !== undefined) throw new UserError(text, EXIT.failure, { cause: error });
-    log.warn(`${text}: policies cannot be changed while it runs. --socket PATH puts it elsewhere`);
+    log.warn(
+      `${text}: policies cannot be changed and nothing recorded while it runs. --socket PATH puts it elsewhere`,
+    );
     return undefined;
   }
 }
 
 async function answer(
   request: Request,
-  workers: readonly DomainWorker[],
+  gone: AbortSignal,
+  served: Served | undefined,
   loader: PolicyLoader,
 ): Promise<Answer> {
-  if (workers.length === 0) throw new UserError('nodeland is starting', EXIT.unavailable);
+  if (served === undefined) throw new UserError('nodeland is starting', EXIT.unavailable);
+  const { workers, recordings } = served;
+  const success = { version: PROTOCOL_VERSION, ok: true } as const;
   switch (request.command) {
     case 'policy-list':
-      return { version: PROTOCOL_VERSION, ok: true, domains: workers.map(report) };
+      return { ...success, domains: workers.map(report) };
     case 'policy-set':
-      return { version: PROTOCOL_VERSION, ok: true, changed: await setPolicy(request, workers, loader) };
+      return { ...success, changed: await setPolicy(request, workers, loader) };
+    case 'record-start':
+      return { ...success, recording: await recordings.start(request, gone) };
+    case 'record-status':
+      return { ...success, recording: recordings.status(gone) };
+    case 'record-stop':
+      return { ...success, recording: await recordings.stop(gone) };
   }
 }
 

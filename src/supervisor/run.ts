@@ -16,6 +16,7 @@ import { planFor } from '../config/plan.js';
 import type { Domain, DomainPlan } from '../domain/plan.js';
 import { type ExitInfo, type NativeAddon } from '../kernel/native-addon.js';
 import { native as loadNative } from '../kernel/native.js';
+import { recordSource } from '../kernel/record-source.js';
 import { FaultWatch } from '../observe/faults.js';
 import { createLog, type Logger } from '../observe/log.js';
 import { liveTable, type Report, summaryTable } from '../observe/report.js';
@@ -23,7 +24,7 @@ import { takeSnapshot } from '../observe/snapshot.js';
 import { inboxBytes } from '../handoff/inbox.js';
 import { PolicyLoader } from '../policy/load.js';
 import type { DomainNeighbours } from '../policy/policy.js';
-import { openControl } from './control.js';
+import { openControl, type Served } from './control.js';
 import type { ControlServer } from '../control/server.js';
 import { type Topology, cpuInfo } from '../topology/topology.js';
 import { cpu as asCpu } from '../topology/ids.js';
@@ -34,6 +35,7 @@ import { HotplugWatch } from './hotplug-watch.js';
 import { unregisterWorker } from './memory.js';
 import { checkMachine, hotplugSequence } from './preflight.js';
 import { type ChosenPolicy, choosePolicies } from './policies.js';
+import { recordingHeader, Recordings } from './recordings.js';
 import { SchedulerLink } from './scheduler-link.js';
 import { StateMemories } from './state-memories.js';
 import { type Restore, setSysctl } from './sysctl.js';
@@ -76,13 +78,13 @@ export async function runScheduler(config: RunConfig): Promise<number> {
   let control: ControlServer | undefined;
   try {
     const policies = await choosePolicies(loader, config, plan.domains.length);
-    const workers: DomainWorker[] = [];
-    control = await openControl(config.socket, workers, loader, log);
+    let served: Served | undefined;
+    control = await openControl(config.socket, () => served, loader, log);
     for (const flag of WORKER_V8_FLAGS) setFlagsFromString(flag);
     const run = new Run(loadNative(), topology, plan, policies, config, log, hotplugSeq);
     try {
       await run.begin();
-      workers.push(...run.workers);
+      served = run;
       return await run.untilStopped();
     } finally {
       await run.end();
@@ -98,6 +100,7 @@ class Run {
   private readonly link: SchedulerLink;
   private readonly host;
   readonly workers: readonly DomainWorker[];
+  readonly recordings: Recordings;
   private readonly faults = new FaultWatch();
   private readonly watch: DomainWatch;
   private readonly hotplug: HotplugWatch;
@@ -126,6 +129,10 @@ class Run {
     this.balancer = new Balancer(this.link.arena, plan.domains, capacitiesOf(topology, plan));
     this.watch = new DomainWatch(this.link.arena, plan.domains, log);
     const { session } = this.link;
+    this.recordings = new Recordings(recordSource(native, session, plan.domains.length), (startNs) => {
+      const policyNames = this.workers.map((worker) => worker.runs().chosen.definition.name);
+      return recordingHeader(topology, plan, policyNames, startNs);
+    });
     const memories = new StateMemories(config.slots);
     const inboxMemory = new SharedArrayBuffer(inboxBytes(plan.domains.length));
     new Uint8Array(inboxMemory).fill(0);
@@ -238,6 +245,7 @@ class Run {
   async end(): Promise<void> {
     try {
       await this.letGo();
+      await this.recordings.close();
     } finally {
       await this.host.close();
       for (const restore of this.restores.splice(0)) restore();

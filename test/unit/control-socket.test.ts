@@ -153,7 +153,14 @@ describe('what is no request is answered with what is wrong', () => {
       '{"version":2,"command":"policy-list"}',
       'expected "version": 1, the protocol that this nodeland speaks',
     ],
-    ['{"version":1}', "command: Invalid discriminator value. Expected 'policy-list' | 'policy-set'"],
+    [
+      '{"version":1}',
+      "command: Invalid discriminator value. Expected 'policy-list' | 'policy-set' | 'record-start' | 'record-status' | 'record-stop'",
+    ],
+    [
+      '{"version":1,"command":"record-start","file":"it","force":false,"maxBytes":1}',
+      'file: Invalid string: must start with "/"',
+    ],
     ['{"version":1,"command":"policy-list","x":1}', 'request: Unrecognized key: "x"'],
     [
       '{"version":1,"command":"policy-set","domain":0,"policy":"fifo"}',
