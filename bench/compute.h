@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* compute.h: work of a known length for the benchmarks' programs. For one source file each. */
+#ifndef NODELAND_BENCH_COMPUTE_H
+#define NODELAND_BENCH_COMPUTE_H
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_THREADS 256
+
+static uint64_t clock_ns(clockid_t clock) {
+  struct timespec t;
+
+  clock_gettime(clock, &t);
+  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void compute(long rounds) {
+  for (volatile long i = 0; i < rounds; i++)
+    ;
+}
+
+/* Rounds of compute() in a microsecond of a thread's time. */
+static double rounds_per_us;
+
+static void *calibrate(void *keeps_it) {
+  const long rounds = 2000000;
+  uint64_t start;
+
+  compute(rounds / 10);
+  start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+  compute(rounds);
+  if (keeps_it)
+    rounds_per_us = (double)rounds * 1000 / (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - start);
+  return NULL;
+}
+
+/* With every CPU busy: an emulated machine's then share the time of one. */
+static void calibrate_all(void) {
+  pthread_t threads[MAX_THREADS];
+  long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+  n = n > MAX_THREADS ? MAX_THREADS : n;
+  for (long i = 1; i < n; i++)
+    pthread_create(&threads[i], NULL, calibrate, NULL);
+  calibrate(&rounds_per_us);
+  for (long i = 1; i < n; i++)
+    pthread_join(threads[i], NULL);
+}
+
+#endif
