@@ -130,7 +130,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: critical spin|mutex 0|1 threads timers hold-us work-us seconds\n");
     return 64;
   }
-  calibrate_all();
+  calibrate();
   options.mutex = !strcmp(argv[1], "mutex");
   options.request = atoi(argv[2]);
   options.threads = atol(argv[3]);

@@ -144,7 +144,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: requests message-threads workers-of-each work-us period-us seconds\n");
     return 64;
   }
-  calibrate_all();
+  calibrate();
   options.senders = atol(argv[1]);
   options.workers = atol(argv[2]);
   options.work = (long)((double)atol(argv[3]) * rounds_per_us);
