@@ -81,7 +81,7 @@ function tailOf(child: ChildProcess): () => string {
   let text = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-TAIL_CHARACTERS)));
-  return () => text.trim().split('\n').slice(-TAIL_LINES).join('\n');
+  return () => text.split('\n').filter(Boolean).slice(-TAIL_LINES).join('\n');
 }
 
 async function until(isSo: () => boolean, limitMs: number): Promise<void> {

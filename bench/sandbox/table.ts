@@ -1,4 +1,4 @@
-/** Tables, JSON and the result file from what was measured: a table for each workload, a row for each scheduler. Pure. */
+/** Tables, JSON and the result file from what was measured: a table for each workload. Pure. */
 import { alignTable } from '../../src/observe/report.js';
 import { figure, type FigureKind, type ResultFigure, ratioFigure } from '../lab/result.js';
 import { type Figure, figureOf, figureText } from '../transport/statistics.js';
@@ -32,10 +32,10 @@ function tableOf(
   name: string,
   kinds: readonly FigureKind<string>[],
 ): string {
-  const header = [`${name}: ${rounds} rounds`, ...kinds.flatMap(({ label }) => [label, 'to EEVDF'])];
-  const rows = schedulers.map((scheduler) => [
-    scheduler,
-    ...kinds.flatMap(({ key }) => cells(outcomes, scheduler, key)),
+  const header = [`${name}, rounds: ${rounds}`, 'median (min..max)', `to ${EEVDF}`];
+  const rows = kinds.flatMap(({ key, label }) => [
+    [label],
+    ...schedulers.map((scheduler) => [`  ${scheduler}`, ...cells(outcomes, scheduler, key)]),
   ]);
   return alignTable([header, ...rows]);
 }

@@ -125,11 +125,12 @@ const comparison: Comparison = {
 describe('what a run is told as', () => {
   test('a table for each workload, with who failed and who is missing below', () => {
     expect(tablesText(comparison).split('\n')).toEqual([
-      'hackbench: 2 rounds  hackbench -g 2 -f 5 -l 200, s  to EEVDF',
-      'EEVDF                              0.25 (0.2..0.3)',
-      'nodeland                           0.15 (0.1..0.2)      0.60',
-      'frail                               0.4 (0.4..0.4)      1.60',
-      'mute                                        failed         -',
+      'hackbench, rounds: 2           median (min..max)  to EEVDF',
+      'hackbench -g 2 -f 5 -l 200, s',
+      '  EEVDF                          0.25 (0.2..0.3)',
+      '  nodeland                       0.15 (0.1..0.2)      0.60',
+      '  frail                           0.4 (0.4..0.4)      1.60',
+      '  mute                                    failed         -',
       '',
       'failed: frail: in round 2, ended with 1:',
       'out of slots',
