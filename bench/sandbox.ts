@@ -42,14 +42,12 @@ export function sandboxBenchCommand(): Command {
   const command = new Command('sandbox')
     .description('EEVDF, nodeland and other schedulers in turn on the deterministic sandbox machine')
     .option('--rounds <n>', 'rounds of each (3)', wholeNumber(1, 100), 3)
-    .option('--policies <names>', 'nodeland with these policies, or all (vtime)', parsePolicies, [
-      DEFAULT_POLICY,
-    ])
+    .option('--policies <names>', 'nodeland with these policies, or all', parsePolicies, [DEFAULT_POLICY])
     .option('--peer <name=command>', 'another scheduler: what attaches it; may be given again', parsePeer, [])
     .option('--peers', 'the peers that `bench peers` has built')
     .option(
       '--workloads <names>',
-      `${WORKLOAD_NAMES.join(', ')}, or all (${DEFAULT_WORKLOADS.join(',')})`,
+      `${WORKLOAD_NAMES.join(', ')}, or all`,
       namesOf('workload', WORKLOAD_NAMES),
       [...DEFAULT_WORKLOADS],
     )

@@ -11,6 +11,8 @@ import { peersFolder, programOf } from './store.js';
 import { type BuildLimits, messageOf, requireTool, runTool } from './tool.js';
 
 const UNPACK_MINUTES = 10;
+/** The newest there is: of what clang 19 makes of scx_qmap, which uses arenas, the verifier of Linux 7.3 refuses a part. */
+const CLANGS = ['clang-22', 'clang-21', 'clang-20', 'clang-19', 'clang'];
 /** libbpf and bpftool are built from the same tree. */
 const PARTS = [
   ...['sched_ext', 'lib', 'bpf', 'build', 'scripts', 'include', 'arch'].map((name) => `tools/${name}`),
@@ -28,7 +30,7 @@ export function newestSource(packages: readonly string[], guestKernel?: string):
 /** buildFromKernelTree builds these into the cache folder, and gives those that could not be, with the reason. */
 export async function buildFromKernelTree(names: readonly string[], limits: BuildLimits): Promise<Missing[]> {
   try {
-    const clang = requireTool('clang-19', 'clang');
+    const clang = requireTool(...CLANGS);
     requireTool('make');
     const debian = await loadDebian();
     const suite = debian.openSuite(debian.kernelSuite);
