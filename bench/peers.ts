@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { Argument, Command } from 'commander';
 import { wholeNumber } from './lab/options.js';
 import { KNOWN_PEERS, type PeerSource } from './peers/catalog.js';
-import { buildCrates } from './peers/crates.js';
+import { buildCrate } from './peers/crates.js';
 import { buildFromKernelTree } from './peers/kernel-tree.js';
 import { keepReasons, missingPeers, presentPeers } from './peers/store.js';
 import type { BuildLimits } from './peers/tool.js';
@@ -48,5 +48,6 @@ async function build(wanted: readonly string[], { again, jobs, minutes }: Option
     chosen.filter((peer) => peer.source === source).map(({ name }) => name);
   const [examples, crates] = [of('kernel tree'), of('crate')];
   if (examples.length > 0) keepReasons(await buildFromKernelTree(examples, { jobs, minutes }));
-  if (crates.length > 0) keepReasons(await buildCrates(crates, { jobs, minutes }));
+  // Each as it is known: the next may take half an hour, and be interrupted.
+  for (const name of crates) keepReasons(await buildCrate(name, { jobs, minutes }));
 }

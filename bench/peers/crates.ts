@@ -3,33 +3,28 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Missing } from '../sandbox/outcome.js';
+import { KNOWN_PEERS } from './catalog.js';
 import { loadDebian } from './debian.js';
-import { peersFolder } from './store.js';
+import { peersFolder, programOf } from './store.js';
 import { type BuildLimits, messageOf, requireTool, runTool } from './tool.js';
 
-/** buildCrates installs these into the cache folder, and gives those that could not be, with the reason. */
-export async function buildCrates(names: readonly string[], limits: BuildLimits): Promise<Missing[]> {
-  const missing: Missing[] = [];
+/** buildCrate installs one into the cache folder; gives the reason when it could not be. */
+export async function buildCrate(name: string, { jobs, minutes }: BuildLimits): Promise<Missing[]> {
   const folder = peersFolder();
-  // One for all: they have most of their dependencies in common. It stays for the next attempt when one fails.
+  // One for all: they have most of their dependencies in common, and a build that took too long is taken up again.
   const target = join(folder, 'target');
   try {
     const cargo = requireTool('cargo');
     const env = { ...(await environment(folder)), CARGO_TARGET_DIR: target };
-    for (const name of names) {
-      process.stderr.write(`peers: building ${name}, within ${limits.minutes} minutes\n`);
-      try {
-        const args = ['install', '--locked', '--root', folder, '--jobs', String(limits.jobs), name];
-        runTool(cargo, args, { env, minutes: limits.minutes, logFile: join(folder, `${name}.log`) });
-      } catch (error) {
-        missing.push({ name, why: messageOf(error) });
-      }
-    }
+    process.stderr.write(`peers: building ${name}, within ${minutes} minutes\n`);
+    const args = ['install', '--locked', '--root', folder, '--jobs', String(jobs), name];
+    runTool(cargo, args, { env, minutes, logFile: join(folder, `${name}.log`) });
   } catch (error) {
-    return names.map((name) => ({ name, why: messageOf(error) }));
+    return [{ name, why: messageOf(error) }];
   }
-  if (missing.length === 0) rmSync(target, { recursive: true, force: true });
-  return missing;
+  const isLast = KNOWN_PEERS.every((peer) => peer.source !== 'crate' || existsSync(programOf(peer.name)));
+  if (isLast) rmSync(target, { recursive: true, force: true });
+  return [];
 }
 
 /** What their build scripts look for: a clang for BPF, its library for bindgen, and libseccomp to link with. */
