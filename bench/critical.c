@@ -6,21 +6,17 @@
  *     critical spin|mutex request(0|1) threads timers hold-us work-us seconds
  */
 #define _GNU_SOURCE
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <nodeland/critical.h>
 
-#define MAX_THREADS 256
+#include "compute.h"
+
 #define SPINS_BEFORE_YIELD 2000
 #define TIMER_PERIOD_NS 2000000
 #define TIMER_BURST_US 400
@@ -43,46 +39,6 @@ struct result {
   uint64_t preempted; /* sections in which it lost its CPU against its will */
 };
 static struct result results[MAX_THREADS];
-
-static uint64_t clock_ns(clockid_t clock) {
-  struct timespec t;
-
-  clock_gettime(clock, &t);
-  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static void compute(long rounds) {
-  for (volatile long i = 0; i < rounds; i++)
-    ;
-}
-
-/* Rounds of compute() in a microsecond of a thread's time. */
-static double rounds_per_us;
-
-static void *calibrate(void *keeps_it) {
-  const long rounds = 2000000;
-  uint64_t start;
-
-  compute(rounds / 10);
-  start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-  compute(rounds);
-  if (keeps_it)
-    rounds_per_us = (double)rounds * 1000 / (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - start);
-  return NULL;
-}
-
-/* With every CPU busy: an emulated machine's then share the time of one. */
-static void calibrate_all(void) {
-  pthread_t threads[MAX_THREADS];
-  long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-  n = n > MAX_THREADS ? MAX_THREADS : n;
-  for (long i = 1; i < n; i++)
-    pthread_create(&threads[i], NULL, calibrate, NULL);
-  calibrate(&rounds_per_us);
-  for (long i = 1; i < n; i++)
-    pthread_join(threads[i], NULL);
-}
 
 static void lock(void) {
   int spins = 0;
@@ -174,7 +130,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: critical spin|mutex 0|1 threads timers hold-us work-us seconds\n");
     return 64;
   }
-  calibrate_all();
+  calibrate();
   options.mutex = !strcmp(argv[1], "mutex");
   options.request = atoi(argv[2]);
   options.threads = atol(argv[3]);

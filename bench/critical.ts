@@ -2,20 +2,18 @@
  * `npm run bench -- critical`: what slice extension is worth to threads that take one lock in turn, on the deterministic
  * machine: without and with telling of their critical sections, in turn under one `nodeland run`.
  */
-import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { EXIT, UserError } from '../src/cli/errors.js';
 import { alignTable } from '../src/observe/report.js';
 import type { CriticalFigures, CriticalMeasurement } from './critical-guest.js';
 import { measureInGuest, requireSandbox } from './lab/guest.js';
+import { makeProgram } from './lab/make.js';
 import { wholeNumber } from './lab/options.js';
 import { figure, type FigureKind, type Measurement } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { type Figure, figureOf, figureText } from './transport/statistics.js';
 
 const GUEST = fileURLToPath(new URL('./critical-guest.js', import.meta.url));
-const SOURCES = fileURLToPath(new URL('../../bench', import.meta.url));
 const PROGRAM = fileURLToPath(new URL('../../build/bench/critical', import.meta.url));
 /** Wall seconds one round may take on a slow host. */
 const ROUND_TIMEOUT_S = 300;
@@ -49,7 +47,7 @@ export function criticalBenchCommand(): Command {
     .option('--json', 'figures as JSON')
     .action(async ({ rounds, run, kernel, json, results }: Options) => {
       requireSandbox(kernel);
-      build();
+      makeProgram('critical');
       const measured = await measureInGuest<CriticalMeasurement>({
         command: [process.execPath, GUEST, String(rounds), PROGRAM, run],
         cpus: 4,
@@ -94,18 +92,6 @@ function roundsOf(
   request: boolean,
 ): CriticalFigures[] {
   return measured.filter((one) => one.lock === lock && one.request === request).map(({ figures }) => figures);
-}
-
-/** @throws UserError when bench/critical.c cannot be built */
-function build(): void {
-  const { status, stdout, stderr, error } = spawnSync(
-    'make',
-    ['--no-print-directory', '-s', '-C', SOURCES, 'critical'],
-    { encoding: 'utf8' },
-  );
-  if (status === 0) return;
-  const why = error?.message ?? `${stdout}${stderr}`.trim();
-  throw new UserError(`bench/critical.c cannot be built: ${why}`, EXIT.unavailable);
 }
 
 type Figures = Record<keyof CriticalFigures, Figure>;

@@ -7,6 +7,7 @@ import { baselineCommand } from './baseline.js';
 import { checkCommand } from './check.js';
 import { criticalBenchCommand } from './critical.js';
 import { handOffCommand } from './hand-off.js';
+import { peersCommand } from './peers.js';
 import { reportCommand } from './report.js';
 import { restBenchCommand } from './rest.js';
 import { sandboxBenchCommand } from './sandbox.js';
@@ -19,6 +20,7 @@ const program = new Command('bench')
   .addCommand(transportCommand())
   .addCommand(handOffCommand())
   .addCommand(sandboxBenchCommand())
+  .addCommand(peersCommand())
   .addCommand(sharingBenchCommand())
   .addCommand(criticalBenchCommand())
   .addCommand(restBenchCommand())

@@ -1,55 +1,60 @@
-/** Inside the sandbox: measures without and with nodeland, in turn, and prints one JSON line per measurement. */
-import { parseCyclictest, program, underNodeland } from '../src/supervisor/load.js';
+/** Inside the sandbox: measures under each scheduler in turn, and prints one JSON line per measurement. */
+import { availableParallelism } from 'node:os';
+import { underNodeland } from '../src/supervisor/load.js';
+import { attachedName, underPeer } from './sandbox/attach.js';
+import type { Outcome, Plan } from './sandbox/outcome.js';
+import { inTurn, type Scheduler } from './sandbox/scheduler.js';
+import { workloadsOf } from './sandbox/workload.js';
 
-const IDLE_SECONDS = 2;
-const LOAD_SECONDS = 4;
-const LOADED_SECONDS = 5;
+const { rounds, schedulers, workloads: names } = JSON.parse(process.argv[2] ?? '') as Plan;
+const workloads = workloadsOf(names);
+const cpus = availableParallelism();
 
-/** What is measured in one round under one scheduler. */
-export interface SandboxFigures {
-  readonly hackbenchS: number;
-  readonly idleAverageUs: number;
-  readonly idleMaxUs: number;
-  readonly bogoOps: number;
-  readonly loadedAverageUs: number;
-  readonly loadedMaxUs: number;
+function tell(outcome: Outcome): void {
+  process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
 
-const hogs = (seconds: number): Promise<string> =>
-  program('stress-ng', [
-    '--cpu',
-    '8',
-    '--cpu-method',
-    'loop',
-    '-t',
-    `${seconds}`,
-    '--metrics-brief',
-    '--stdout',
-  ]);
-const cyclictest = (seconds: number): Promise<string> =>
-  program('cyclictest', ['-t', '4', '-i', '2000', '-q', '-D', `${seconds}`]);
-
-async function measure(): Promise<SandboxFigures> {
-  const messages = await program('hackbench', ['-g', '2', '-f', '5', '-l', '200']);
-  const idle = parseCyclictest(await cyclictest(IDLE_SECONDS));
-  const throughput = await hogs(LOAD_SECONDS);
-  const load = hogs(LOADED_SECONDS);
-  const loaded = parseCyclictest(await cyclictest(LOADED_SECONDS - 1));
-  await load;
-  return {
-    hackbenchS: Number(/Time:\s*([\d.]+)/.exec(messages)?.[1]),
-    idleAverageUs: idle.averageUs,
-    idleMaxUs: idle.maxUs,
-    bogoOps: Number(/ cpu\s+(\d+)/.exec(throughput)?.[1]),
-    loadedAverageUs: loaded.averageUs,
-    loadedMaxUs: loaded.maxUs,
-  };
+/** `work` gets the name the attached scheduler has in the kernel; undefined for the kernel's own. */
+function under(scheduler: Scheduler, work: (attached?: string) => Promise<void>): Promise<void> {
+  switch (scheduler.kind) {
+    case 'kernel':
+      return work();
+    case 'nodeland':
+      return underNodeland(scheduler.options, 'ignore', () => work(attachedName()));
+    case 'peer':
+      return underPeer(scheduler, work);
+  }
 }
 
-const [rounds = '1', options = ''] = process.argv.slice(2);
-for (let round = 0; round < Number(rounds); round++) {
-  process.stdout.write(`${JSON.stringify({ scheduler: 'EEVDF', figures: await measure() })}\n`);
-  const figures = await underNodeland(options.split(' ').filter(Boolean), 'ignore', measure);
-  process.stdout.write(`${JSON.stringify({ scheduler: 'nodeland', figures })}\n`);
-  process.stderr.write(`round ${round + 1} of ${rounds} done\n`);
+async function measure(scheduler: string, round: number, attached?: string): Promise<void> {
+  const of = `round ${round + 1} of ${rounds}, ${scheduler}`;
+  if (attached !== undefined) process.stderr.write(`${of}: ${attached} attached\n`);
+  for (const workload of workloads) {
+    const figures = await workload.measure(cpus);
+    // The kernel detaches a scheduler that fails, and its own takes over: these are not the scheduler's figures.
+    const now = attachedName();
+    if (now !== attached)
+      throw new Error(`${attached ?? 'nobody'} was attached, ${now ?? 'nobody'} is after ${workload.name}`);
+    tell({ kind: 'measured', round, scheduler, figures });
+    process.stderr.write(`${of}, ${workload.name}: ${JSON.stringify(figures)}\n`);
+  }
+}
+
+for (const { prepare } of workloads) await prepare?.(cpus);
+const failed = new Set<string>();
+for (let round = 0; round < rounds; round++) {
+  for (const scheduler of inTurn(schedulers, round)) {
+    const { kind, name } = scheduler;
+    if (failed.has(name)) continue;
+    try {
+      await under(scheduler, (attached) => measure(name, round, attached));
+    } catch (error) {
+      // Without the kernel's own there is nothing to compare with.
+      if (kind === 'kernel') throw error;
+      failed.add(name);
+      const why = error instanceof Error ? error.message : String(error);
+      tell({ kind: 'failed', round, scheduler: name, why });
+      process.stderr.write(`round ${round + 1} of ${rounds}, ${name} failed: ${why}\n`);
+    }
+  }
 }

@@ -1,109 +1,133 @@
 /**
- * `npm run bench -- sandbox`: the kernel's own scheduler and nodeland on the same deterministic machine (4 CPUs,
- * 2 nodes), round by round in turn: hackbench, cyclictest on the idle machine, stress-ng, cyclictest beside stress-ng.
+ * `npm run bench -- sandbox`: the kernel's own scheduler, nodeland with one policy or several, and peers, in turn on one
+ * deterministic machine: messages, timers, hogs, requests, a build. What runs is in sandbox/workload.ts.
  */
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { alignTable } from '../src/observe/report.js';
-import type { SandboxFigures } from './sandbox-guest.js';
+import { EXIT, UserError } from '../src/cli/errors.js';
+import { DEFAULT_POLICY } from '../src/policy/builtin-names.js';
+import { findProgram } from '../src/sandbox/programs.js';
 import { measureInGuest, requireSandbox } from './lab/guest.js';
+import { makeProgram } from './lab/make.js';
 import { wholeNumber } from './lab/options.js';
-import { figure, type FigureKind, type Measurement, ratioFigure } from './lab/result.js';
+import type { Measurement } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
-import { type Figure, figureOf, figureText } from './transport/statistics.js';
+import { presentPeers, missingPeers } from './peers/store.js';
+import { failuresOf, type Missing, type Outcome, type Plan } from './sandbox/outcome.js';
+import { namesOf, parsePeer, parsePolicies, type Peer, schedulersOf } from './sandbox/scheduler.js';
+import { type Comparison, figuresOf, jsonText, tablesText } from './sandbox/table.js';
+import { DEFAULT_WORKLOADS, type Workload, WORKLOAD_NAMES, workloadsOf } from './sandbox/workload.js';
 
 const GUEST = fileURLToPath(new URL('./sandbox-guest.js', import.meta.url));
-/** Wall seconds one round may take on a slow host. */
-const ROUND_TIMEOUT_S = 400;
-
-const FIGURES: readonly FigureKind<keyof SandboxFigures>[] = [
-  { key: 'hackbenchS', label: 'hackbench -g 2 -f 5 -l 200, s', unit: 's' },
-  { key: 'idleAverageUs', label: 'cyclictest idle, average us', unit: 'us' },
-  { key: 'idleMaxUs', label: 'cyclictest idle, maximum us', unit: 'us' },
-  { key: 'bogoOps', label: 'stress-ng --cpu 8, bogo-ops', unit: 'bogo-ops', better: 'higher' },
-  { key: 'loadedAverageUs', label: 'cyclictest beside it, average us', unit: 'us' },
-  { key: 'loadedMaxUs', label: 'cyclictest beside it, maximum us', unit: 'us' },
-];
-
-/** sandboxCommand is the benchmark's command. */
-export function sandboxBenchCommand(): Command {
-  const command = new Command('sandbox')
-    .description('EEVDF and nodeland in turn on the deterministic sandbox machine')
-    .option('--rounds <n>', 'rounds of each (3)', wholeNumber(1, 100), 3)
-    .option('--run <options>', 'more options for nodeland run, as one word', '')
-    .option('--kernel <version>', 'the sandbox kernel')
-    .option('--json', 'figures as JSON')
-    .action(async (options: Options) => {
-      requireSandbox(options.kernel);
-      const rounds = await measureInGuest<Round>({
-        command: [process.execPath, GUEST, String(options.rounds), options.run],
-        cpus: 4,
-        nodes: 2,
-        memoryGiB: 2,
-        timeoutSeconds: 120 + ROUND_TIMEOUT_S * options.rounds,
-        kernel: options.kernel,
-      });
-      process.stdout.write(
-        options.json === true
-          ? `${JSON.stringify(Object.fromEntries(FIGURES.map(({ key }) => [key, compare(rounds, key)])), null, 2)}\n`
-          : `${table(rounds)}\n`,
-      );
-      await saveResult(measurementOf(rounds, options), options.results);
-    });
-  return withResults(command);
-}
+/** Wall seconds on a slow host, for each four CPUs: starting and stopping a scheduler, and one workload under it. */
+const ATTACH_TIMEOUT_S = 60;
+const WORKLOAD_TIMEOUT_S = 90;
 
 interface Options {
   readonly rounds: number;
+  readonly policies: readonly string[];
+  readonly peer: readonly Peer[];
+  readonly peers?: boolean;
+  readonly workloads: readonly string[];
+  readonly cpus: number;
+  readonly nodes: number;
   readonly run: string;
   readonly kernel?: string;
   readonly json?: boolean;
   readonly results: string;
 }
 
-/** The machine's own kernel is the host's; the guest's is among the settings. */
-function measurementOf(measured: readonly Round[], { rounds, run, kernel }: Options): Measurement {
-  const valuesOf = (name: string, key: keyof SandboxFigures): number[] =>
-    measured.filter(({ scheduler }) => scheduler === name).map(({ figures }) => figures[key]);
+/** sandboxBenchCommand is the benchmark's command. */
+export function sandboxBenchCommand(): Command {
+  const command = new Command('sandbox')
+    .description('EEVDF, nodeland and other schedulers in turn on the deterministic sandbox machine')
+    .option('--rounds <n>', 'rounds of each (3)', wholeNumber(1, 100), 3)
+    .option('--policies <names>', 'nodeland with these policies, or all', parsePolicies, [DEFAULT_POLICY])
+    .option('--peer <name=command>', 'another scheduler: what attaches it; may be given again', parsePeer, [])
+    .option('--peers', 'the peers that `bench peers` has built')
+    .option(
+      '--workloads <names>',
+      `${WORKLOAD_NAMES.join(', ')}, or all`,
+      namesOf('workload', WORKLOAD_NAMES),
+      [...DEFAULT_WORKLOADS],
+    )
+    .option('--cpus <n>', "the machine's CPUs (4)", wholeNumber(1, 64), 4)
+    .option('--nodes <n>', 'and its NUMA nodes (2)', wholeNumber(1, 16), 2)
+    .option('--run <options>', 'more options for nodeland run, as one word', '')
+    .option('--kernel <version>', 'the sandbox kernel')
+    .option('--json', 'figures as JSON')
+    .action(run);
+  return withResults(command);
+}
+
+async function run(options: Options): Promise<void> {
+  const { rounds, cpus, nodes, kernel, json, results } = options;
+  const workloads = workloadsOf(options.workloads);
+  const missing = options.peers === true ? missingPeers() : [];
+  const plan: Plan = {
+    rounds,
+    schedulers: schedulersOf(options.policies, options.run.split(' ').filter(Boolean), [
+      ...(options.peers === true ? presentPeers() : []),
+      ...options.peer,
+    ]),
+    workloads: workloads.map(({ name }) => name),
+  };
+  requireSandbox(kernel);
+  requirePrograms(workloads);
+  makeProgram('requests');
+  const outcomes = await measureInGuest<Outcome>({
+    command: [process.execPath, GUEST, JSON.stringify(plan)],
+    cpus,
+    nodes,
+    memoryGiB: Math.max(2, Math.ceil(cpus / 4)),
+    timeoutSeconds: timeoutSeconds(plan, cpus),
+    kernel,
+  });
+  const schedulers = plan.schedulers.map(({ name }) => name);
+  const comparison: Comparison = { cpus, rounds, schedulers, workloads, outcomes, missing };
+  process.stdout.write(`${json === true ? jsonText(comparison) : tablesText(comparison)}\n`);
+  await saveResult(measurementOf(comparison, options), results);
+  failIfOwnFailed(plan, failuresOf(outcomes));
+}
+
+/** @throws UserError naming what a workload lacks on this machine, whose programs the sandbox has too */
+function requirePrograms(workloads: readonly Workload[]): void {
+  for (const { name, needs = [] } of workloads) {
+    const lacking = needs.filter((program) => findProgram(program) === undefined);
+    if (lacking.length > 0)
+      throw new UserError(`workload ${name} needs ${lacking.join(' and ')}`, EXIT.unavailable);
+  }
+}
+
+function timeoutSeconds({ rounds, schedulers, workloads }: Plan, cpus: number): number {
+  const turnS = ATTACH_TIMEOUT_S + WORKLOAD_TIMEOUT_S * workloads.length;
+  return 120 + Math.ceil((rounds * schedulers.length * turnS * Math.max(4, cpus)) / 4);
+}
+
+/** Peers come as they are; that nodeland fails is a finding. */
+function failIfOwnFailed({ schedulers }: Plan, failures: readonly Missing[]): void {
+  const own = schedulers.filter(({ kind }) => kind === 'nodeland').map(({ name }) => name);
+  if (failures.some(({ name }) => own.includes(name))) process.exitCode = EXIT.failure;
+}
+
+/** The machine's own kernel is the host's; the guest's is among the settings. Peers' commands are not: they are paths. */
+function measurementOf(comparison: Comparison, options: Options): Measurement {
+  const { cpus, rounds, schedulers, workloads, outcomes, missing } = comparison;
+  const list = (entries: readonly { readonly name: string }[]): string =>
+    entries.map(({ name }) => name).join(',');
   return {
     benchmark: 'sandbox',
-    settings: { rounds, run, guestKernel: kernel ?? 'newest', cpus: 4, nodes: 2 },
-    figures: FIGURES.flatMap(({ key, label, unit, better }) => {
-      const [EEVDF, own] = [valuesOf('EEVDF', key), valuesOf('nodeland', key)];
-      const ratios = EEVDF.map((value, round) =>
-        better === 'higher' ? own[round] / value : value / own[round],
-      );
-      return [
-        figure(`${label}: EEVDF`, unit, EEVDF, better),
-        figure(`${label}: nodeland`, unit, own, better),
-        ratioFigure(`${label}: nodeland's advantage`, [ratios]),
-      ];
-    }),
+    settings: {
+      rounds,
+      run: options.run,
+      guestKernel: options.kernel ?? 'newest',
+      cpus,
+      nodes: options.nodes,
+      schedulers: schedulers.join(','),
+      workloads: list(workloads),
+      failed: list(failuresOf(outcomes)),
+      missing: list(missing),
+    },
+    figures: figuresOf(comparison),
   };
-}
-
-interface Round {
-  readonly scheduler: string;
-  readonly figures: SandboxFigures;
-}
-
-const SCHEDULERS = ['EEVDF', 'nodeland'] as const;
-
-type Comparison = Record<(typeof SCHEDULERS)[number], Figure>;
-
-function compare(rounds: readonly Round[], key: keyof SandboxFigures): Comparison {
-  const under = (name: string): Figure =>
-    figureOf(rounds.filter(({ scheduler }) => scheduler === name).map(({ figures }) => figures[key]));
-  return { EEVDF: under('EEVDF'), nodeland: under('nodeland') };
-}
-
-function table(rounds: readonly Round[]): string {
-  const rows = FIGURES.map(({ key, label }) => {
-    const { EEVDF, nodeland } = compare(rounds, key);
-    return [label, figureText(EEVDF), figureText(nodeland), (nodeland.median / EEVDF.median).toFixed(2)];
-  });
-  return alignTable([
-    [`${rounds.length / 2} rounds, median (min..max)`, ...SCHEDULERS, 'nodeland / EEVDF'],
-    ...rows,
-  ]);
 }

@@ -9,7 +9,8 @@ import { dpkgArchitecture } from './machine.mjs';
 import { hasCachedLibbpf, hasCachedQemu, needsCachedLibbpf, needsCachedQemu } from './requirements.mjs';
 import { moveIntoPlace, withUnpacked } from './unpack.mjs';
 
-const kernelSuite = 'trixie-backports';
+/** Where the sandbox's kernels come from, and their sources. */
+export const kernelSuite = 'trixie-backports';
 /** Where Debian 12 has newer versions of what it ships. */
 const backports = 'bookworm-backports';
 
