@@ -240,7 +240,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	struct domain_state *ds = domain_state(d);
 	struct nl_domain __arena *dom = domain_of(ds);
 	struct task *tc = task_of(p);
-	u64 t = now_ns(), key, clock = dom->clock_ns;
+	u64 t = now_ns(), key, lag, clock = dom->clock_ns;
 	struct order o;
 	bool wakeup = enq_flags & ENQ_WAKEUP, yielded, first;
 
@@ -307,9 +307,13 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 			kick_later(ds, d, p, cpu, key, t);
 		return;
 	}
-	/* Wake-ups have been bounded. A task that never sleeps is owed all that its weight promises, however late it
-	 * comes. */
-	task_bound_lag(tc, clock, 2 * NSEC_PER_SEC);
+	/*
+	 * Wake-ups have been bounded. A task that never sleeps is owed all that its weight promises, however late it
+	 * comes; but its key lies no more than a slice before the clock, or it would pass those that wake, who were
+	 * bounded to that.
+	 */
+	lag = weighted_exec(tc) + default_slice_ns;
+	task_bound_lag(tc, clock, lag < 2 * NSEC_PER_SEC ? lag : 2 * NSEC_PER_SEC);
 
 	if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
 		/* select_cpu is never called for these: their idle CPU is found here. */

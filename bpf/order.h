@@ -108,7 +108,7 @@ static __always_inline void queue_cpu(struct task_struct *p, struct task *tc, s3
  */
 static __always_inline u64 kernel_key(struct task *tc, u64 cap)
 {
-	u64 exec = tc->exec_since_wake * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+	u64 exec = weighted_exec(tc);
 
 	return tc->vtime + (exec > cap ? cap : exec);
 }

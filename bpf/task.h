@@ -180,6 +180,11 @@ static __always_inline void task_move(struct task *tc, u32 d)
 	tc->domain = d;
 }
 
+static __always_inline u64 weighted_exec(const struct task *tc)
+{
+	return tc->exec_since_wake * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+}
+
 /* Bounds the lag: vtime within [clock - lag, clock + 2 s]. */
 static __always_inline void task_bound_lag(struct task *tc, u64 clock, u64 lag)
 {
