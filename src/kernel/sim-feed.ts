@@ -6,7 +6,10 @@ import { setUpSimMemory } from './sim-memory.js';
 import { SimDecisionConsumer, SimTaskProducer } from './sim-rings.js';
 
 const W = SLOT.word;
-const TICK_MASK = 2 ** 29 - 1;
+const TICK_MASK = 2 ** 27 - 1;
+/** The low word of times goes through 2^31 again and again, as real ones do: V8 compiles for the numbers it has seen. */
+const HALF_TICKS = 2 ** 26;
+const TOP_BIT = -(2 ** 31);
 /** Every eighth wait is a new task's. */
 const RENEW_MASK = 7;
 const GENERATION_MASK = 0xffff;
@@ -109,7 +112,7 @@ export class SimFeed {
 
   /** A time in two halves, neither of which V8 boxes. */
   private writeTime(word: number, lowNs: number): void {
-    this.arena.words[word] = lowNs;
+    this.arena.words[word] = (lowNs - HALF_TICKS) ^ TOP_BIT;
     this.arena.words[word + 1] = HIGH_WORD;
   }
 
