@@ -20,6 +20,7 @@ import { EXIT, UserError } from './errors.js';
 import { collect } from './policy-options.js';
 import { configInput } from './run.js';
 import { type Axis, parseAxis } from './sim/axes.js';
+import { writing } from './sim/write.js';
 
 /** simCommand schedules a machine that is not there. */
 export function simCommand(): Command {
@@ -157,10 +158,7 @@ function writeJson(json: true | string | undefined, value: unknown): void {
     process.stdout.write(text);
     return;
   }
-  try {
+  writing('--json', () => {
     writeFileSync(json, text);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`--json: ${why}`, EXIT.failure, { cause });
-  }
+  });
 }

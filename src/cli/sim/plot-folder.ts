@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Curves, curvesSpec, loadVega } from '../../observe/plot.js';
 import { EXIT, UserError } from '../errors.js';
+import { writing } from './write.js';
 
 /**
  * openPlotFolder makes the folder and resolves to what writes diagrams into it, so that whatever is in the way is known before
@@ -18,22 +19,13 @@ export async function openPlotFolder(folder: string): Promise<(all: readonly Cur
       EXIT.unavailable,
     );
   }
-  trying(() => mkdirSync(folder, { recursive: true }));
+  writing('--plot', () => mkdirSync(folder, { recursive: true }));
   return async (all) => {
     for (const curves of all) {
       const file = join(folder, `${curves.id}.svg`);
       const svg = await draw(curvesSpec(curves));
-      trying(() => writeFileSync(file, svg));
+      writing('--plot', () => writeFileSync(file, svg));
       process.stderr.write(`${file}: ${curves.title}\n`);
     }
   };
-}
-
-function trying(write: () => void): void {
-  try {
-    write();
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`--plot: ${why}`, EXIT.failure, { cause });
-  }
 }
