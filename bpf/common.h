@@ -80,6 +80,7 @@ struct domain_state {
 	__u32 off; /* struct nl_domain */
 	__u32 task_ring_off;
 	__u32 task_ring_mask;
+	__u32 task_ring_room; /* the ring is full when more entries than this are taken */
 	__u32 decision_ring_off;
 	__u32 decision_ring_mask;
 	__u32 nr_cpus;

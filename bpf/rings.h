@@ -40,20 +40,16 @@ static __always_inline bool decision_ring_empty(struct nl_domain __arena *dom)
 static __always_inline bool task_ring_push(struct domain_state *ds, struct nl_domain __arena *dom, __u32 slot,
 					   __u32 enq, __u16 generation, __u16 kind_flags)
 {
-	__u32 size = ds->task_ring_mask + 1;
-	__u32 margin = nr_cpus < size / 2 ? nr_cpus : size / 2;
 	struct nl_task_entry __arena *e;
 	__u32 pos;
 
-	if (READ_ONCE(dom->task_tail) - READ_ONCE(dom->task_head) > size - margin)
+	if (READ_ONCE(dom->task_tail) - READ_ONCE(dom->task_head) > ds->task_ring_room)
 		return false;
 	pos = __sync_fetch_and_add(&dom->task_tail, 1);
 	e = &at(struct nl_task_entry, ds->task_ring_off)[pos & ds->task_ring_mask];
 	e->slot = slot;
-	e->enq = enq;
-	e->generation = generation;
-	e->flags = kind_flags;
-	e->kind = kind_flags >> 8;
+	/* enq, generation, flags and kind */
+	*(__u64 __arena *)&e->enq = enq | (__u64)generation << 32 | (__u64)kind_flags << 48;
 	store_release(&e->seq, pos + 1);
 	return true;
 }

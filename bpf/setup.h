@@ -146,6 +146,7 @@ int nl_setup_domain(struct nl_domain_args *args)
 		return -NL_ENOMEM;
 	ds->off = off;
 	ds->task_ring_mask = args->task_ring_size - 1;
+	ds->task_ring_room = args->task_ring_size - nr_cpus;
 	ds->decision_ring_mask = args->decision_ring_size - 1;
 	ds->node = args->node;
 	ds->worker_cpu = args->worker_cpu;
