@@ -313,7 +313,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	 * bounded to that.
 	 */
 	lag = weighted_exec(tc) + default_slice_ns;
-	task_bound_lag(tc, clock, lag < 2 * NSEC_PER_SEC ? lag : 2 * NSEC_PER_SEC);
+	task_bound_lag(tc, clock, lag < LAG_MAX_NS ? lag : LAG_MAX_NS);
 
 	if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
 		/* select_cpu is never called for these: their idle CPU is found here. */

@@ -157,12 +157,12 @@ static __always_inline bool order_take(struct task *tc, struct nl_slot __arena *
 	o->lag = s->order.lag_us * NSEC_PER_USEC;
 	o->cap = s->order.exec_cap_us * NSEC_PER_USEC;
 	o->offset = s->order.offset_us * NSEC_PER_USEC;
-	if (o->lag > 2 * NSEC_PER_SEC)
-		o->lag = 2 * NSEC_PER_SEC;
-	if (o->cap > 2 * NSEC_PER_SEC)
-		o->cap = 2 * NSEC_PER_SEC;
-	if (o->offset > 2 * NSEC_PER_SEC)
-		o->offset = 2 * NSEC_PER_SEC;
+	if (o->lag > LAG_MAX_NS)
+		o->lag = LAG_MAX_NS;
+	if (o->cap > LAG_MAX_NS)
+		o->cap = LAG_MAX_NS;
+	if (o->offset > LAG_MAX_NS)
+		o->offset = LAG_MAX_NS;
 	slice_us = s->order.slice_us;
 	if (!slice_us)
 		slice_us = default_slice_ns / NSEC_PER_USEC;

@@ -185,13 +185,16 @@ static __always_inline u64 weighted_exec(const struct task *tc)
 	return tc->exec_since_wake * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
 }
 
-/* Bounds the lag: vtime within [clock - lag, clock + 2 s]. */
+/* No lag, offset or execution that counts for a deadline is longer than this. */
+#define LAG_MAX_NS (2 * NSEC_PER_SEC)
+
+/* Bounds the lag: vtime within [clock - lag, clock + LAG_MAX_NS]. */
 static __always_inline void task_bound_lag(struct task *tc, u64 clock, u64 lag)
 {
 	if (after(clock - lag, tc->vtime))
 		tc->vtime = clock - lag;
-	else if (after(tc->vtime, clock + 2 * NSEC_PER_SEC))
-		tc->vtime = clock + 2 * NSEC_PER_SEC;
+	else if (after(tc->vtime, clock + LAG_MAX_NS))
+		tc->vtime = clock + LAG_MAX_NS;
 }
 
 /* slot_write_comm: execve() and prctl() change it without telling. */
