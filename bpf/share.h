@@ -8,6 +8,7 @@
 
 #include "common.h"
 #include "compat.h"
+#include "interrupt.h"
 #include "order.h"
 #include "task.h"
 
@@ -26,13 +27,13 @@
 #define PAIR_BURST_NS NSEC_PER_MSEC
 
 /*
- * cpu_in: a CPU of domain d that is online and that p may run on; if wanted an idle one, claimed, when there is one
- * (PLACED_IDLE). -1 when there is none.
+ * cpu_in: a CPU of domain d that is online and that p may run on, this one rather than another; if wanted an idle one,
+ * claimed, when there is one (PLACED_IDLE). -1 when there is none.
  */
 __noinline int cpu_in(struct task_struct *p __arg_trusted, u32 d, u32 claim_idle)
 {
 	struct domain_state *ds = domain_state(d);
-	u32 i, cpu = ds->first_cpu;
+	u32 i, here = bpf_get_smp_processor_id(), cpu = domain_of_cpu(here) == d ? here : ds->first_cpu;
 	s32 found = -1;
 
 	use_arena();
@@ -94,11 +95,11 @@ __noinline int target_take(struct task_struct *p __arg_trusted, u32 d)
 static __always_inline bool is_pair(struct task_struct *p, struct task *tc)
 {
 	struct task_struct *waker = bpf_get_current_task_btf();
-	u32 before = tc->waker;
+	u32 before = tc->waker, pid = in_interrupt() ? 0 : waker->pid;
 	struct task *other;
 
-	tc->waker = waker->pid;
-	if (!waker->pid || before != waker->pid || tc->exec_since_wake > PAIR_BURST_NS || p->nr_cpus_allowed == 1 ||
+	tc->waker = pid;
+	if (!pid || before != pid || tc->exec_since_wake > PAIR_BURST_NS || p->nr_cpus_allowed == 1 ||
 	    migration_disabled(p))
 		return false;
 	other = task_of(waker);
