@@ -35,7 +35,7 @@ const options = z.strictObject({
     .int()
     .min(1)
     .max(1_000_000)
-    .default(64)
+    .default(1024)
     .describe('a standing order is valid for so many wake-ups'),
   orderValidMs: z.int().min(1).max(60_000).default(1000).describe('and for so many milliseconds'),
 });
