@@ -35,7 +35,7 @@ let witnesses: readonly Witness[];
 
 beforeAll(async () => {
   if (missing !== undefined) return;
-  guest = await Guest.boot('policy-events.mjs', []);
+  guest = await Guest.boot('policy-events.mjs', [], { accel: 'deterministic', timeoutSeconds: 1500 });
   witnesses = [0, 1].map((domain) => guest.record(`domain ${domain}`) as Witness);
 });
 beforeEach((context) => {

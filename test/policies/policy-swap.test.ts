@@ -35,7 +35,10 @@ type SwapRecord = RunRecord & {
 let run: SwapRecord;
 
 beforeAll(async () => {
-  if (missing === undefined) run = (await Guest.boot('policy-swap.mjs', [])).run('policy swap') as SwapRecord;
+  if (missing === undefined)
+    run = (await Guest.boot('policy-swap.mjs', [], { accel: 'deterministic', timeoutSeconds: 1500 })).run(
+      'policy swap',
+    ) as SwapRecord;
 });
 beforeEach((context) => {
   if (missing !== undefined) context.skip(missing);
