@@ -6,11 +6,11 @@ import { guestFile, runProgram, scheduleUnder, stressNg } from './scheduler.mjs'
 const MS = 1000;
 
 async function disturb() {
-  const hogs = runProgram(['stress-ng', '--cpu', '4', '--cpu-method', 'loop', '-t', '2', '--quiet']);
+  const hogs = runProgram(['stress-ng', '--cpu', '4', '--cpu-method', 'loop', '-t', '3', '--quiet']);
   const mover = runProgram([
     'sh',
     '-c',
-    'cp /bin/busybox /tmp/mover; exec /tmp/mover timeout 1 /tmp/mover sh -c "while :; do :; done"',
+    'cp "$(readlink -f /bin/sh)" /tmp/mover; exec timeout 1 /tmp/mover -c "while :; do :; done"',
   ]);
   await sleep(0.5 * MS);
   const others = [
@@ -21,6 +21,10 @@ async function disturb() {
       'for n in 1 2 3; do for p in $(pidof stress-ng-cpu); do taskset -p 3 $p; taskset -p f $p; done; done',
     ]),
   ];
+  // Tasks that come and go, in each domain.
+  for (const cpus of ['0,1', '2,3']) {
+    others.push(runProgram(['taskset', '-c', cpus, 'sh', '-c', 'for n in $(seq 12); do ls /proc/$n; done']));
+  }
   await Promise.all(others);
   writeFileSync('/sys/devices/system/cpu/cpu2/online', '0');
   await sleep(0.3 * MS);
