@@ -356,7 +356,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 			count(d, NL_CNT_PREEMPTIONS);
 		/* What has slept comes before all that compute: it need not wait among them, if nothing else is due. */
 		if (preempts && !after(key, clock) && (cpu != ds->worker_cpu || !worker_has_work(ds, dom)) &&
-		    !scx_bpf_dsq_nr_queued(DSQ_CPU(cpu))) {
+		    !scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) && leaves_at_once(cpu)) {
 			tc->slice = default_slice_ns;
 			tc->slice_used = 0;
 			tc->key = key;

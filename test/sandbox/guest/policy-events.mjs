@@ -14,7 +14,12 @@ async function disturb() {
   ]);
   await sleep(0.5 * MS);
   const others = [
-    runProgram(['sh', '-c', 'for p in $(pidof stress-ng-cpu); do renice -n 5 -p $p; done']),
+    // Often, so that one of them waits for a decision at that moment.
+    runProgram([
+      'sh',
+      '-c',
+      'hogs=$(pidof stress-ng-cpu); for n in $(seq 30); do renice -n 5 -p $hogs; renice -n 4 -p $hogs; done',
+    ]),
     runProgram([
       'sh',
       '-c',
