@@ -107,12 +107,12 @@ describe('vtime', () => {
 
   it('asks again when a standing order has run out', () => {
     const kernel = kernelWith('vtime');
-    kernel.spawn({ runNs: 0.1 * MS, sleepNs: 1 * MS });
-    kernel.run(SECOND);
+    kernel.spawn({ runNs: 0.1 * MS, sleepNs: 0.2 * MS });
+    kernel.run(10 * SECOND);
     const { asked, standing } = kernel.domains[0].counters();
-    // 64 wake-ups to an order.
-    expect(standing / asked).toBeGreaterThan(60);
-    expect(standing / asked).toBeLessThanOrEqual(64);
+    // 1024 wake-ups to an order.
+    expect(standing / asked).toBeGreaterThan(960);
+    expect(standing / asked).toBeLessThanOrEqual(1024);
   });
 
   it('runs the same way twice', () => {
