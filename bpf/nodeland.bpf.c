@@ -112,8 +112,8 @@ static __always_inline void run_at_once(struct task_struct *p, struct task *tc, 
 
 /*
  * comes_next: whether a task that waits for this CPU, whose current task is about to sleep, would be the one that runs
- * then: nobody else waits for it, and it has nothing else to see to. Should the current task go on after all, then not
- * for long. In select_cpu only.
+ * then: nobody else waits for it. Not on the worker's CPU, where a kick for the worker would be spent on it. Should the
+ * current task go on after all, then not for long. In select_cpu only.
  */
 static __always_inline bool comes_next(s32 cpu)
 {
@@ -122,9 +122,9 @@ static __always_inline bool comes_next(s32 cpu)
 	struct domain_state *ds = domain_state(d);
 	struct nl_domain __arena *dom = domain_of(ds);
 
-	if (!fast_path || cpu != bpf_get_smp_processor_id() || !decision_ring_empty(dom) ||
-	    (cpu == ds->worker_cpu && worker_has_work(ds, dom)) || scx_bpf_dsq_nr_queued(DSQ_LOCAL) ||
-	    scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) || scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)))
+	if (!fast_path || cpu != bpf_get_smp_processor_id() || !decision_ring_empty(dom) || cpu == ds->worker_cpu ||
+	    scx_bpf_dsq_nr_queued(DSQ_LOCAL) || scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) ||
+	    scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)))
 		return false;
 	if (waker->scx.slice > PAIR_BURST_NS)
 		set_slice(waker, PAIR_BURST_NS);
@@ -354,9 +354,10 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		preempts = wakeup && c->preemptible && after(running_key(c, t), key);
 		if (preempts)
 			count(d, NL_CNT_PREEMPTIONS);
-		/* What has slept comes before all that compute: it need not wait among them, if nothing else is due. */
-		if (preempts && !after(key, clock) && (cpu != ds->worker_cpu || !worker_has_work(ds, dom)) &&
-		    !scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) && leaves_at_once(cpu)) {
+		/* What has slept comes before all that compute: it need not wait among them. The worker's CPU is
+		 * to look whom it was kicked for. */
+		if (preempts && !after(key, clock) && cpu != ds->worker_cpu && !scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) &&
+		    leaves_at_once(cpu)) {
 			tc->slice = default_slice_ns;
 			tc->slice_used = 0;
 			tc->key = key;

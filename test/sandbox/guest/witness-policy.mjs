@@ -1,11 +1,14 @@
-// vtime, and a witness to every hook: on unload it writes down what it was told, to /tmp/witness-DOMAIN.json. The thread names
-// `mover` are handed to the next domain, and every second dispatch asks for a kick.
+// vtime, and a witness to every hook: on unload it writes down what it was told, to /tmp/witness-DOMAIN.json. Threads named
+// `mover` are handed to the next domain a few times, every second dispatch asks for a kick, and every eighth task is kept until
+// the next tick, so that some are taken away while they are held.
 import { writeFileSync } from 'node:fs';
 import { definePolicy } from '../../../dist/src/policy/policy.js';
 import vtime from '../../../dist/src/policy/vtime.js';
 
 /** Only the real slot table is that large: warm-up passes. */
 const WARM_UP_SLOTS = 256;
+const HAND_OFFS = 5;
+const KEPT_EVERY = 8;
 const MOVER = Buffer.from('mover\0\0\0').readUInt32LE(0);
 
 class Witness {
@@ -17,6 +20,8 @@ class Witness {
       decisions: this.decisions(context),
     });
     this.held = new Set();
+    this.queued = new Set();
+    this.kept = new Set();
     this.seen = Object.fromEntries(
       [
         'enqueue',
@@ -50,9 +55,15 @@ class Witness {
     return {
       keyNs: decisions.keyNs,
       publish: (slot, ...rest) => {
-        if (!decisions.publish(slot, ...rest)) return false;
+        this.queued.delete(slot);
+        // It was taken away meanwhile.
+        if (!this.held.has(slot)) return false;
+        if (!decisions.publish(slot, ...rest)) {
+          this.seen.unknown++;
+          return false;
+        }
         this.seen.publish++;
-        if (!this.held.delete(slot)) this.seen.unknown++;
+        this.held.delete(slot);
         return true;
       },
       standing: (...order) => decisions.standing(...order),
@@ -66,13 +77,12 @@ class Witness {
     if (held.has(slot)) seen.twice++;
     held.add(slot);
     context.state.asks[slot]++;
-    if (
+    const isForeign =
       context.tasks.cpu(slot) < context.cpus.nrCpus &&
-      context.cpus.domain(context.tasks.cpu(slot)) !== context.domain
-    ) {
-      seen.foreignCpu++;
-    }
-    if (this.isMover(slot)) {
+      context.cpus.domain(context.tasks.cpu(slot)) !== context.domain;
+    if (isForeign) seen.foreignCpu++;
+    // What was handed to this domain stays.
+    if (this.isMover(slot) && !isForeign) {
       const [to] = context.neighbours.nearest;
       if (context.decisions.handOff(slot, to)) {
         seen.handOff++;
@@ -80,12 +90,20 @@ class Witness {
         return;
       }
     }
+    if (seen.enqueue % KEPT_EVERY === 0) this.kept.add(slot);
+    else this.queue(slot);
+  }
+
+  /** vtime has no dequeue: what it has it keeps. */
+  queue(slot) {
+    if (this.queued.has(slot)) return;
+    this.queued.add(slot);
     this.inner.enqueue(slot);
   }
 
   isMover(slot) {
     const { tasks } = this.context;
-    return tasks.words[tasks.slotsWord + slot * 64 + 4] === MOVER && this.context.domain === 0;
+    return tasks.words[tasks.slotsWord + slot * 64 + 4] === MOVER && this.seen.handOff < HAND_OFFS;
   }
 
   dispatch(room) {
@@ -135,6 +153,8 @@ class Witness {
 
   tick() {
     this.seen.tick++;
+    for (const slot of this.kept) if (this.held.has(slot)) this.queue(slot);
+    this.kept.clear();
   }
 
   unload() {
