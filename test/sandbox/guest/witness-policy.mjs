@@ -1,5 +1,5 @@
 // vtime, and a witness to every hook: on unload it writes down what it was told, to /tmp/witness-DOMAIN.json. Threads named
-// `mover` are handed to the next domain a few times, every second dispatch asks for a kick, and every eighth task is kept until
+// `mover` are handed to the next domain a few times, every second dispatch asks for a kick, and every second task is kept until
 // the next tick, so that some are taken away while they are held.
 import { writeFileSync } from 'node:fs';
 import { definePolicy } from '../../../dist/src/policy/policy.js';
@@ -8,7 +8,7 @@ import vtime from '../../../dist/src/policy/vtime.js';
 /** Only the real slot table is that large: warm-up passes. */
 const WARM_UP_SLOTS = 256;
 const HAND_OFFS = 5;
-const KEPT_EVERY = 8;
+const KEPT_EVERY = 2;
 const MOVER = Buffer.from('mover\0\0\0').readUInt32LE(0);
 
 class Witness {
