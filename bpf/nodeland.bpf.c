@@ -573,8 +573,7 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	if (cpu == ds->worker_cpu && (p->nr_cpus_allowed == 1 || ds->state != NL_DOMAIN_ACTIVE))
 		ds->worker_ran_ns = 0;
 	c->slot = tc->slot;
-	/* A thread of ours came first; it does not stay so against what wakes while it runs. */
-	c->key_ns = is_own(p) && after(dom->clock_ns, tc->key) ? dom->clock_ns : tc->key;
+	c->key_ns = tc->key;
 	c->weight = tc->weight;
 	c->preemptible = 1;
 	/* Only what competes for the whole domain moves its clock. */
