@@ -132,15 +132,6 @@ static __always_inline bool extension_granted(struct task_struct *prev, struct t
 	return true;
 }
 
-/*
- * leaves_at_once: whether what runs on a CPU would get no extension, as far as can be told: of another CPU's task it
- * cannot.
- */
-static __always_inline bool leaves_at_once(s32 cpu)
-{
-	return !extension_ns || (cpu == bpf_get_smp_processor_id() && !requests_extension());
-}
-
 /* extension_owed: the worker takes prev's CPU at once. */
 static __always_inline void extension_owed(struct task_struct *prev, struct task *tc)
 {

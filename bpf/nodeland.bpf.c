@@ -110,27 +110,6 @@ static __always_inline void run_at_once(struct task_struct *p, struct task *tc, 
 	count(domain_of_cpu(cpu), NL_CNT_IDLE);
 }
 
-/*
- * comes_next: whether a task that waits for this CPU, whose current task is about to sleep, would be the one that runs
- * then: nobody else waits for it. Not on the worker's CPU, where a kick for the worker would be spent on it. Should the
- * current task go on after all, then not for long. In select_cpu only.
- */
-static __always_inline bool comes_next(s32 cpu)
-{
-	struct task_struct *waker = bpf_get_current_task_btf();
-	u32 d = domain_of_cpu(cpu);
-	struct domain_state *ds = domain_state(d);
-	struct nl_domain __arena *dom = domain_of(ds);
-
-	if (!fast_path || cpu != bpf_get_smp_processor_id() || !decision_ring_empty(dom) || cpu == ds->worker_cpu ||
-	    scx_bpf_dsq_nr_queued(DSQ_LOCAL) || scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) ||
-	    scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)))
-		return false;
-	if (waker->scx.slice > PAIR_BURST_NS)
-		set_slice(waker, PAIR_BURST_NS);
-	return true;
-}
-
 SEC("struct_ops/nodeland_select_cpu")
 s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -148,7 +127,7 @@ s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 
 		if (chosen >= 0) {
 			cpu = chosen & ~PLACED_IDLE;
-			if (chosen & PLACED_IDLE || (tc->paired && tc->sync_wake && comes_next(cpu)))
+			if (chosen & PLACED_IDLE)
 				run_at_once(p, tc, cpu);
 			return cpu;
 		}
@@ -337,9 +316,6 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	task_bound_lag(tc, clock, lag < LAG_MAX_NS ? lag : LAG_MAX_NS);
 
 	if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
-		struct nl_cpu __arena *c = cpu_state(cpu);
-		bool preempts;
-
 		/* select_cpu is never called for these: their idle CPU is found here. */
 		if (wakeup && fast_path && scx_bpf_test_and_clear_cpu_idle(cpu)) {
 			count(d, NL_CNT_IDLE);
@@ -351,27 +327,20 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		}
 		count(d, NL_CNT_BOUND);
 		key = undecided_key(ds, tc);
-		preempts = wakeup && c->preemptible && after(running_key(c, t), key);
-		if (preempts)
-			count(d, NL_CNT_PREEMPTIONS);
-		/* What has slept comes before all that compute: it need not wait among them. The worker's CPU is
-		 * to look whom it was kicked for. */
-		if (preempts && !after(key, clock) && cpu != ds->worker_cpu && !scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) &&
-		    leaves_at_once(cpu)) {
-			tc->slice = default_slice_ns;
-			tc->slice_used = 0;
-			tc->key = key;
-			dsq_insert_flags(p, DSQ_LOCAL, default_slice_ns, ENQ_PREEMPT);
-			return;
-		}
 		if (!wakeup && !yielded && tc->slice > tc->slice_used + SLICE_REST_MIN_NS)
 			queue_cpu(p, tc, cpu, key, tc->slice - tc->slice_used);
 		else
 			queue_cpu(p, tc, cpu, key, default_slice_ns);
-		if (preempts)
-			scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
-		else if (wakeup && !c->preemptible)
-			scx_bpf_kick_cpu(cpu, KICK_IDLE);
+		if (wakeup) {
+			struct nl_cpu __arena *c = cpu_state(cpu);
+
+			if (!c->preemptible) {
+				scx_bpf_kick_cpu(cpu, KICK_IDLE);
+			} else if (after(running_key(c, t), key)) {
+				count(d, NL_CNT_PREEMPTIONS);
+				scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+			}
+		}
 		return;
 	}
 	/* Preempted before its slice was over: it goes on with the rest. */
