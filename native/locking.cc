@@ -23,6 +23,8 @@ std::mutex mutex;
 std::map<int, AddressRange> stacks;              // by thread id; guarded by mutex
 std::map<std::uintptr_t, std::uintptr_t> locked; // begin to end; guarded by mutex
 constexpr std::size_t kMaxErrors = 8;
+// V8's pages have 256 KiB; its larger ones hold one array each, which was filled.
+constexpr std::size_t kMaxHeapPageBytes = 512 << 10;
 
 AddressRange OwnStack() {
   pthread_attr_t attributes;
@@ -96,6 +98,15 @@ void LockStacks(const Mapping &mapping, LockReport &report) {
   }
 }
 
+// A page of V8's heap or code, which it grows into little by little: code that it compiles late would fault
+// on it. Larger mappings are stacks, or areas of malloc. Not locked, so V8 may give it back. Refused (before
+// Linux 5.14): a fault later, counted like any other.
+void TouchHeapPages() {
+  for (const Mapping &mapping : OwnMappings())
+    if (IsAnonymous(mapping) && mapping.writable && mapping.range.size() <= kMaxHeapPageBytes)
+      madvise(reinterpret_cast<void *>(mapping.range.begin), mapping.range.size(), MADV_POPULATE_WRITE);
+}
+
 } // namespace
 
 LockReport LockMemory(const std::vector<AddressRange> &arenas) {
@@ -114,6 +125,7 @@ LockReport LockMemory(const std::vector<AddressRange> &arenas) {
   for (const AddressRange &arena : arenas)
     if (arena.size() > 0)
       LockRange(arena, "arena", report);
+  TouchHeapPages();
   return report;
 }
 

@@ -4,7 +4,7 @@
 // threads that registered, and the parts of arenas in use. Not locked: V8's anonymous memory and PROT_NONE
 // areas. V8 gives pages back with mprotect and madvise under a CHECK, and madvise refuses locked memory, so
 // that mlockall in any form kills the process when an isolate ends or code is freed. V8's heap is kept from
-// faulting by fixed sizes and warm-up instead.
+// faulting by fixed sizes and warm-up instead; what is left free in its 256 KiB pages is touched.
 //
 // All readable memory, V8's included, is also taken out of automatic NUMA balancing, whose hinting faults
 // would stop a worker for as long as they last.
