@@ -8,6 +8,7 @@ import { checkCommand } from './check.js';
 import { criticalBenchCommand } from './critical.js';
 import { handOffCommand } from './hand-off.js';
 import { peersCommand } from './peers.js';
+import { profileCommand } from './profile.js';
 import { reportCommand } from './report.js';
 import { restBenchCommand } from './rest.js';
 import { sandboxBenchCommand } from './sandbox.js';
@@ -24,6 +25,7 @@ const program = new Command('bench')
   .addCommand(sharingBenchCommand())
   .addCommand(criticalBenchCommand())
   .addCommand(restBenchCommand())
+  .addCommand(profileCommand())
   .addCommand(scaleCommand())
   .addCommand(reportCommand())
   .addCommand(baselineCommand())

@@ -1,9 +1,8 @@
 /** Inside the sandbox: measures under each scheduler in turn, and prints one JSON line per measurement. */
 import { availableParallelism } from 'node:os';
-import { underNodeland } from '../src/supervisor/load.js';
-import { attachedName, underPeer } from './sandbox/attach.js';
+import { attachedName, underScheduler } from './sandbox/attach.js';
 import type { Outcome, Plan } from './sandbox/outcome.js';
-import { inTurn, type Scheduler } from './sandbox/scheduler.js';
+import { inTurn } from './sandbox/scheduler.js';
 import { workloadsOf } from './sandbox/workload.js';
 
 const { rounds, schedulers, workloads: names } = JSON.parse(process.argv[2] ?? '') as Plan;
@@ -12,18 +11,6 @@ const cpus = availableParallelism();
 
 function tell(outcome: Outcome): void {
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
-}
-
-/** `work` gets the name the attached scheduler has in the kernel; undefined for the kernel's own. */
-function under(scheduler: Scheduler, work: (attached?: string) => Promise<void>): Promise<void> {
-  switch (scheduler.kind) {
-    case 'kernel':
-      return work();
-    case 'nodeland':
-      return underNodeland(scheduler.options, 'ignore', () => work(attachedName()));
-    case 'peer':
-      return underPeer(scheduler, work);
-  }
 }
 
 async function measure(scheduler: string, round: number, attached?: string): Promise<void> {
@@ -47,7 +34,7 @@ for (let round = 0; round < rounds; round++) {
     const { kind, name } = scheduler;
     if (failed.has(name)) continue;
     try {
-      await under(scheduler, (attached) => measure(name, round, attached));
+      await underScheduler(scheduler, (attached) => measure(name, round, attached));
     } catch (error) {
       // Without the kernel's own there is nothing to compare with.
       if (kind === 'kernel') throw error;

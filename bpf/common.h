@@ -117,6 +117,7 @@ __u8 cpu_planned[NL_MAX_CPUS];
 __u8 cpu_offline[NL_MAX_CPUS];
 __u8 cpu_evicts[NL_MAX_CPUS]; /* a policy has what runs there stopped */
 __u8 cpu_ours[NL_MAX_CPUS]; /* runs a task of ours */
+__u32 cpu_waiting[NL_MAX_CPUS]; /* tasks in its own queue, or more */
 __u8 cpu_releases[NL_MAX_CPUS]; /* in cpu_release() */
 __u64 cpu_away[NL_MAX_CPUS]; /* at the watch's last look: 0, or 1 + when what it last ran of ours began */
 __u8 cpu_blocked[NL_MAX_CPUS]; /* offline or away for two looks of the watch */
@@ -216,11 +217,16 @@ static __always_inline __u32 hist_bucket(__u64 ns)
 	return exp < NL_HIST_BUCKETS ? exp : NL_HIST_BUCKETS - 1;
 }
 
-static __always_inline void hist_add(enum nl_hist which, __u64 ns)
+static __always_inline void hist_count(enum nl_hist which, __u32 bucket)
 {
 	struct nl_cpu __arena *c = cpu_state(bpf_get_smp_processor_id());
 
-	c->hist[which][hist_bucket(ns) & (NL_HIST_BUCKETS - 1)]++;
+	c->hist[which][bucket & (NL_HIST_BUCKETS - 1)]++;
+}
+
+static __always_inline void hist_add(enum nl_hist which, __u64 ns)
+{
+	hist_count(which, hist_bucket(ns));
 }
 
 #endif

@@ -195,7 +195,7 @@ static __always_inline bool take_earliest(u32 d, s32 cpu)
 {
 	u64 mine = DSQ_CPU(cpu), shared = DSQ_DOMAIN(d);
 
-	if (scx_bpf_dsq_nr_queued(mine)) {
+	if (nr_waiting(cpu)) {
 		u64 my_key = first_key(mine), shared_key = first_key(shared);
 
 		if (shared_key == ~0ULL || (my_key != ~0ULL && !after(my_key, shared_key)))

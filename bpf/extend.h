@@ -120,7 +120,7 @@ static __always_inline bool extension_granted(struct task_struct *prev, struct t
 {
 	if (!may_ask(prev, tc) || (tc->extended && !cpu_extends[(u32)cpu & (NL_MAX_CPUS - 1)]))
 		return false;
-	if (!fresh && !scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) && !scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)))
+	if (!fresh && !scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) && !nr_waiting(cpu))
 		return false;
 	if (!asks(prev))
 		return false;

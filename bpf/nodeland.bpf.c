@@ -123,7 +123,7 @@ s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 	if (tc && tc->worker)
 		return prev_cpu;
 	if (tc && tc->slot != NL_NO_SLOT) {
-		s32 chosen = place_wakeup(p, prev_cpu);
+		s32 chosen = place_wakeup(p, tc, prev_cpu);
 
 		if (chosen >= 0) {
 			cpu = chosen & ~PLACED_IDLE;
@@ -158,6 +158,7 @@ void BPF_PROG(nodeland_runnable, struct task_struct *p, u64 enq_flags)
 		slot_at(tc->slot)->runnable_since_ns = t;
 	if (!(enq_flags & ENQ_WAKEUP))
 		return;
+	tc->burst = tc->exec_since_wake;
 	tc->exec_since_wake = 0;
 	tc->extended = 0;
 	tc->slice_used = tc->slice;
@@ -251,6 +252,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		kick_idle(ds, p, cpu);
 		return;
 	}
+	left_queue(tc);
 	if (tc->worker) {
 		worker_enqueue(p, tc, cpu, enq_flags, t);
 		return;
@@ -312,8 +314,10 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	 * comes; but its key lies no more than a slice before the clock, or it would pass those that wake, who were
 	 * bounded to that.
 	 */
-	lag = weighted_exec(tc) + default_slice_ns;
-	task_bound_lag(tc, clock, lag < LAG_MAX_NS ? lag : LAG_MAX_NS);
+	if (!wakeup) {
+		lag = weighted_exec(tc) + default_slice_ns;
+		task_bound_lag(tc, clock, lag < LAG_MAX_NS ? lag : LAG_MAX_NS);
+	}
 
 	if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
 		/* select_cpu is never called for these: their idle CPU is found here. */
@@ -397,7 +401,10 @@ void BPF_PROG(nodeland_dequeue, struct task_struct *p, u64 deq_flags)
 	u32 enq;
 
 	use_arena();
-	if (!tc || tc->slot == NL_NO_SLOT)
+	if (!tc)
+		return;
+	left_queue(tc);
+	if (tc->slot == NL_NO_SLOT)
 		return;
 	enq = tc->enq;
 	/* A decision that was claimed before, and is inserted only now, must not count for the wait to come. */
@@ -427,9 +434,10 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 	if (READ_ONCE(nr_displaced) && take_displaced_worker(cpu))
 		return;
 
-	tc = prev ? task_of(prev) : NULL;
+	/* One that no longer wants its CPU is none to go on. */
+	tc = prev && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */) ? task_of(prev) : NULL;
 	if (cpu == ds->worker_cpu && worker_has_work(ds, dom)) {
-		bool runs = tc && tc->worker && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */);
+		bool runs = tc && tc->worker;
 		u64 t = now_ns();
 
 		if (worker_owes_turn(d, ds, dom, cpu, runs ? t - tc->started : 0) &&
@@ -456,7 +464,7 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 	}
 	if (take_earliest(d, cpu))
 		return;
-	if (prev && (prev->scx.flags & 1 /* SCX_TASK_QUEUED */) && tc && !tc->worker) {
+	if (prev && tc && !tc->worker) {
 		u64 next = tc->grant ?: slice_of(prev);
 
 		if (tc->slice_used >= tc->slice || !prev->scx.slice) {
@@ -491,7 +499,7 @@ void BPF_PROG(nodeland_tick, struct task_struct *p)
 		record_ran(p, NL_RECORD_RAN);
 	if (!c->preemptible || (tc && tc->runs_out))
 		return;
-	mine = scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) ? first_key(DSQ_CPU(cpu)) : ~0ULL;
+	mine = nr_waiting(cpu) ? first_key(DSQ_CPU(cpu)) : ~0ULL;
 	shared = scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) ? first_key(DSQ_DOMAIN(d)) : ~0ULL;
 	key = mine < shared ? mine : shared;
 	if (key != ~0ULL && after(running_key(c, now_ns()), key + TICK_MARGIN_SLICES * default_slice_ns)) {
@@ -530,9 +538,16 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 		}
 		return;
 	}
+	left_queue(tc);
 	task_move(tc, d);
 	if (tc->enqueued) {
-		hist_add(NL_HIST_WAIT, t - tc->enqueued);
+		u32 bucket = hist_bucket(t - tc->enqueued);
+
+		hist_count(NL_HIST_WAIT, bucket);
+		if (tc->woken == tc->enqueued) {
+			hist_count(NL_HIST_WAKE, bucket);
+			tc->woken = 0;
+		}
 		tc->enqueued = 0;
 	}
 	if (tc->woken) {
@@ -558,14 +573,15 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 SEC("struct_ops/nodeland_stopping")
 void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 {
-	struct nl_cpu __arena *c = cpu_state(scx_bpf_task_cpu(p));
+	s32 cpu = scx_bpf_task_cpu(p);
+	struct nl_cpu __arena *c = cpu_state(cpu);
 	struct task *tc = task_of(p);
 	u64 t = now_ns();
 
 	use_arena();
 	c->slot = NL_NO_SLOT;
 	c->preemptible = 0;
-	cpu_ours[(u32)scx_bpf_task_cpu(p) & (NL_MAX_CPUS - 1)] = 0;
+	cpu_ours[(u32)cpu & (NL_MAX_CPUS - 1)] = 0;
 	if (!tc)
 		return;
 	if (tc->worker) {
@@ -578,12 +594,12 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 		}
 	}
 	task_charge(tc, t);
-	extension_stopped(tc, scx_bpf_task_cpu(p));
-	if (cpu_evicts[scx_bpf_task_cpu(p) & (NL_MAX_CPUS - 1)]) {
-		cpu_evicts[scx_bpf_task_cpu(p) & (NL_MAX_CPUS - 1)] = 0;
+	extension_stopped(tc, cpu);
+	if (cpu_evicts[(u32)cpu & (NL_MAX_CPUS - 1)]) {
+		cpu_evicts[(u32)cpu & (NL_MAX_CPUS - 1)] = 0;
 		tc->slice_used = tc->slice;
 	}
-	tell_task(tc, NL_EVENT_STOPPING, scx_bpf_task_cpu(p));
+	tell_task(tc, NL_EVENT_STOPPING, cpu);
 	if (recording.serial && runnable)
 		record_ran(p, NL_RECORD_RAN);
 }
@@ -643,7 +659,7 @@ void BPF_PROG(nodeland_update_idle, s32 cpu, bool idle)
 	if (!idle)
 		return;
 	/* Whoever queued a task while this CPU was on its way to idle saw no idle CPU to kick. */
-	if (scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) || scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) || !decision_ring_empty(dom) ||
+	if (scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) || nr_waiting(cpu) || !decision_ring_empty(dom) ||
 	    (cpu == ds->worker_cpu && dom->parked && worker_has_work(ds, dom)))
 		scx_bpf_kick_cpu(cpu, 0);
 }
@@ -710,7 +726,10 @@ void BPF_PROG(nodeland_exit_task, struct task_struct *p, struct scx_exit_task_ar
 	u32 slot;
 
 	use_arena();
-	if (!tc || tc->slot == NL_NO_SLOT)
+	if (!tc)
+		return;
+	left_queue(tc);
+	if (tc->slot == NL_NO_SLOT)
 		return;
 	slot = tc->slot;
 	tell_task(tc, NL_EVENT_EXIT, tc->enq);

@@ -94,12 +94,40 @@ static __always_inline void queue_domain(struct task_struct *p, struct task *tc,
 	dsq_insert_vtime(p, DSQ_DOMAIN(d), slice, key);
 }
 
+/*
+ * Each CPU's own queue is nearly always empty, and asking the kernel costs a search of its table of queues: the tasks
+ * put there are counted. Counted before the insertion and no more only when the task runs, waits elsewhere or is gone,
+ * a task in the queue is always counted. The exchange makes each count taken back once, whoever does it.
+ */
+static __always_inline void note_queued_cpu(struct task *tc, u32 cpu_and_1)
+{
+	u32 before = __sync_lock_test_and_set(&tc->queued_cpu, cpu_and_1);
+
+	if (before)
+		__sync_fetch_and_add(&cpu_waiting[(before - 1) & (NL_MAX_CPUS - 1)], -1);
+}
+
+/* left_queue: the task waits in no CPU's own queue any more. */
+static __always_inline void left_queue(struct task *tc)
+{
+	if (READ_ONCE(tc->queued_cpu))
+		note_queued_cpu(tc, 0);
+}
+
 static __always_inline void queue_cpu(struct task_struct *p, struct task *tc, s32 cpu, u64 key, u64 slice)
 {
 	tc->key = key;
 	tc->slice = slice;
 	tc->slice_used = 0;
+	__sync_fetch_and_add(&cpu_waiting[(u32)cpu & (NL_MAX_CPUS - 1)], 1);
+	note_queued_cpu(tc, cpu + 1);
 	dsq_insert_vtime(p, DSQ_CPU(cpu), slice, key);
+}
+
+/* How many wait in a CPU's own queue. */
+static __always_inline s32 nr_waiting(s32 cpu)
+{
+	return READ_ONCE(cpu_waiting[(u32)cpu & (NL_MAX_CPUS - 1)]) ? scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) : 0;
 }
 
 /*

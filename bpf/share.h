@@ -103,7 +103,8 @@ static __always_inline bool is_pair(struct task_struct *p, struct task *tc)
 	    migration_disabled(p))
 		return false;
 	other = task_of(waker);
-	return other && other->waker == p->pid && other->exec_since_wake + (now_ns() - other->started) <= PAIR_BURST_NS;
+	return other && other->waker == p->pid && other->burst <= PAIR_BURST_NS &&
+	       other->exec_since_wake <= PAIR_BURST_NS;
 }
 
 /*
@@ -113,10 +114,9 @@ static __always_inline bool is_pair(struct task_struct *p, struct task *tc)
  *   2. Its memory policy names a node and it ran elsewhere: an idle CPU there.
  *   3. It and its waker are a pair: the waker's domain, idle CPU or not.
  */
-__noinline int place_wakeup(struct task_struct *p __arg_trusted, s32 prev_cpu)
+__noinline int place_wakeup(struct task_struct *p __arg_trusted, struct task *tc, s32 prev_cpu)
 {
-	u32 d = domain_of_cpu(prev_cpu), here = domain_of_cpu(bpf_get_smp_processor_id()), to;
-	struct task *tc = task_of(p);
+	u32 self = bpf_get_smp_processor_id(), d = domain_of_cpu(prev_cpu), here = domain_of_cpu(self), to;
 	s32 cpu;
 
 	use_arena();
@@ -138,6 +138,9 @@ __noinline int place_wakeup(struct task_struct *p __arg_trusted, s32 prev_cpu)
 	}
 	if (!tc->paired || tc->home)
 		return -1;
+	if ((!fast_path || !READ_ONCE(domain_of(domain_state(here))->nr_idle)) &&
+	    bpf_cpumask_test_cpu(self, p->cpus_ptr) && cpu_online(self))
+		return self;
 	if (here == d && fast_path && bpf_cpumask_test_cpu(prev_cpu, p->cpus_ptr) &&
 	    scx_bpf_test_and_clear_cpu_idle(prev_cpu))
 		return prev_cpu | PLACED_IDLE;

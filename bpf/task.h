@@ -24,6 +24,7 @@ struct task {
 	u32 enq; /* counts the slot's enqueues; never 0 */
 	u32 domain;
 	u32 worker; /* worker of domain worker - 1, or 0 */
+	u32 queued_cpu; /* CPU + 1 whose own queue it was put in last and has not left, 0: none */
 	u32 weight;
 	u32 order_serial;
 	u32 order_used;
@@ -44,6 +45,7 @@ struct task {
 	u64 vtime; /* in the domain's clock */
 	u64 key; /* order it was last queued with */
 	u64 exec_since_wake;
+	u64 burst; /* what that was when it slept last */
 	u64 exec_since_decision;
 	u64 slice; /* last slice given */
 	u64 grant; /* what it gets when that is over and nobody waits; 0: the default */

@@ -100,8 +100,7 @@ static __always_inline void worker_enqueue(struct task_struct *p, struct task *t
 static __always_inline bool worker_owes_turn(u32 d, struct domain_state *ds, struct nl_domain __arena *dom, s32 cpu,
 					     u64 running_ns)
 {
-	if (!scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) &&
-	    (ds->state == NL_DOMAIN_ACTIVE || !scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d))))
+	if (!nr_waiting(cpu) && (ds->state == NL_DOMAIN_ACTIVE || !scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d))))
 		return false;
 	return ds->worker_ran_ns + running_ns > WORKER_SLICE_NS ||
 	       (dom->wait_mode != NL_WAIT_PARK && task_ring_empty(dom));

@@ -1,9 +1,10 @@
-/** A peer inside the machine: its command attaches a scheduler, which the kernel tells of, and detaches it when signalled. */
+/** Schedulers inside the machine. A peer's command attaches one, which the kernel tells of, and detaches it when signalled. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Peer } from './scheduler.js';
+import { underNodeland } from '../../src/supervisor/load.js';
+import type { Peer, Scheduler } from './scheduler.js';
 
 const SCHED_EXT = '/sys/kernel/sched_ext';
 const POLL_MS = 50;
@@ -31,6 +32,26 @@ export function attachedName(schedExt = SCHED_EXT): string | undefined {
   };
   const name = read('state') === 'enabled' ? read('root/ops') : undefined;
   return name === '' ? undefined : name;
+}
+
+/**
+ * underScheduler does `work` while a scheduler is attached.
+ *
+ * @param work - gets the name the scheduler has in the kernel; undefined for the kernel's own
+ * @throws Error with what the scheduler said when it does not attach
+ */
+export function underScheduler<Result>(
+  scheduler: Scheduler,
+  work: (attached?: string) => Promise<Result>,
+): Promise<Result> {
+  switch (scheduler.kind) {
+    case 'kernel':
+      return work();
+    case 'nodeland':
+      return underNodeland(scheduler.options, 'ignore', () => work(attachedName()));
+    case 'peer':
+      return underPeer(scheduler, work);
+  }
 }
 
 /**

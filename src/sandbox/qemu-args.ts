@@ -29,6 +29,8 @@ export interface QemuSpec {
   readonly accel: Accel;
   readonly kernelFile: string;
   readonly shares: readonly Share[];
+  /** Path of the socket on which QEMU listens for commands. Default: none. */
+  readonly monitorSocket?: string | undefined;
 }
 
 /** qemuArgs writes the QEMU command line, without the program itself. */
@@ -38,7 +40,7 @@ export function qemuArgs(spec: QemuSpec): string[] {
     '-nodefaults',
     '-no-user-config',
     '-no-reboot',
-    ...['-display', 'none', '-monitor', 'none'],
+    ...['-display', 'none', '-monitor', monitor(spec.monitorSocket)],
     ...['-machine', arch.machine],
     ...['-cpu', accel === 'kvm' ? arch.kvmCpu : arch.emulatedCpu],
     ...accelArgs(accel),
@@ -49,6 +51,13 @@ export function qemuArgs(spec: QemuSpec): string[] {
     ...['-initrd', `/dev/fd/${String(INITRAMFS_FD)}`],
     ...['-append', kernelCommandLine(arch)],
   ];
+}
+
+// A comma inside a QEMU option value is written twice.
+const escaped = (path: string): string => path.replaceAll(',', ',,');
+
+function monitor(socket: string | undefined): string {
+  return socket === undefined ? 'none' : `unix:${escaped(socket)},server=on,wait=off`;
 }
 
 function accelArgs(accel: Accel): string[] {
@@ -103,10 +112,11 @@ function channelArgs(): string[] {
 }
 
 function shareArgs(share: Share): string[] {
-  // A comma inside a QEMU option value is written twice.
-  const path = share.hostPath.replaceAll(',', ',,');
   const mode = share.readonly ? ',readonly=on' : '';
-  return ['-virtfs', `local,path=${path},mount_tag=${share.tag},security_model=none,multidevs=remap${mode}`];
+  return [
+    '-virtfs',
+    `local,path=${escaped(share.hostPath)},mount_tag=${share.tag},security_model=none,multidevs=remap${mode}`,
+  ];
 }
 
 function kernelCommandLine(arch: SandboxArch): string {

@@ -29,6 +29,8 @@ export interface SandboxOptions extends MachineOptions {
   readonly timeoutSeconds?: number | undefined;
   /** Until the command starts, in host time. Default: by the number of CPUs. */
   readonly bootTimeoutSeconds?: number | undefined;
+  /** Where QEMU listens for commands of its monitor (a Unix socket's path). Default: nowhere. */
+  readonly monitorSocket?: string | undefined;
   /** Ends the machine. */
   readonly signal?: AbortSignal | undefined;
   /** Get the command's output, and the kernel's console, as it comes. They are not ended. */
@@ -78,7 +80,14 @@ export async function runInSandbox(options: SandboxOptions): Promise<SandboxResu
       qemu,
       args: [
         ...firmwareFolders.flatMap((folder) => ['-L', folder]),
-        ...qemuArgs({ arch, plan, accel, kernelFile: kernel.imageFile, shares: [HOST_ROOT, ...shares] }),
+        ...qemuArgs({
+          arch,
+          plan,
+          accel,
+          kernelFile: kernel.imageFile,
+          shares: [HOST_ROOT, ...shares],
+          monitorSocket: options.monitorSocket,
+        }),
       ],
       endMark,
       bootTimeoutSeconds: options.bootTimeoutSeconds ?? defaultBootTimeoutSeconds(plan, accel),

@@ -75,6 +75,13 @@ describe('the QEMU command line', () => {
     expect(qemuArgs(spec).join(' ')).toContain('path=/a,,b,mount_tag=workspace');
   });
 
+  it('listens for commands only where it is told to', () => {
+    expect(qemuArgs(spec).join(' ')).toContain('-monitor none');
+    expect(qemuArgs({ ...spec, monitorSocket: '/a,b' }).join(' ')).toContain(
+      '-monitor unix:/a,,b,server=on,wait=off',
+    );
+  });
+
   it('counts instructions as time only when it must be deterministic', () => {
     expect(qemuArgs(spec)).not.toContain('-icount');
     expect(qemuArgs({ ...spec, accel: 'deterministic' })).toContain('shift=1,sleep=off');
