@@ -61,7 +61,7 @@ export function criticalBenchCommand(): Command {
           ? `${JSON.stringify(Object.fromEntries(comparisons.map(({ lock, ...sides }) => [lock, sides])), null, 2)}\n`
           : `${comparisons.map(table).join('\n\n')}\n`,
       );
-      await saveResult(measurementOf(measured, { rounds, run }), results);
+      await saveResult(measurementOf(measured, { rounds, run, guestKernel: kernel ?? 'newest' }), results);
     });
   return withResults(command);
 }
