@@ -19,7 +19,8 @@ export function testAcceptance(
   options: Partial<SandboxOptions> = {},
   slowness = 1,
 ): void {
-  const machine = new FaultMachine(group, [String(seconds)], options, 'acceptance');
+  const quiet = { ...options, silenceLimitS: undefined };
+  const machine = new FaultMachine(group, [String(seconds)], quiet, 'acceptance');
 
   test(`stress-ng --aggressive with forks and pinning for ${seconds} s ends attached, with no task stalled`, () => {
     const window = machine.window('acceptance', 'acceptance line') as Window & {

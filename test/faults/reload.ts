@@ -36,7 +36,12 @@ const GROWTH_KIB_MAX = 4096;
 export function testReload(group: string, cycles: number): void {
   // Nobody's latency is judged here, and a machine whose CPUs run side by side gets more done. More of them than a small host
   // has would only wait for one another.
-  const machine = new FaultMachine(group, [String(cycles)], { accel: 'emulated', cpus: 2 }, 'reload');
+  const machine = new FaultMachine(
+    group,
+    [String(cycles)],
+    { accel: 'emulated', cpus: 2, silenceLimitS: undefined },
+    'reload',
+  );
   const record = (): CyclesRecord => machine.record('cycles') as unknown as CyclesRecord;
 
   test(`attaches and detaches ${cycles} times under load in one process, and keeps nothing of it`, () => {

@@ -1,10 +1,12 @@
 /** Boots a machine, runs one of the scripts in test/sandbox/guest/ there, and gives its records to the tests. */
+import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 import type { CounterName, WorkerStatName } from '../../src/observe/snapshot.js';
 import { sandboxAvailable } from '../../src/sandbox/available.js';
 import { SandboxError } from '../../src/sandbox/errors.js';
 import { runInSandbox, type SandboxOptions, type SandboxResult } from '../../src/sandbox/run.js';
+import { TailBuffer } from '../../src/sandbox/tail-buffer.js';
 
 /** A program that ran to its end in the machine. */
 export interface ProgramRecord {
@@ -46,6 +48,42 @@ export interface RunRecord {
   readonly compactionAfter: string;
 }
 
+export type GuestOptions = Partial<SandboxOptions> & {
+  /** A machine of which nothing was heard for so long, in host time, hangs and is ended. Default: never. */
+  readonly silenceLimitS?: number | undefined;
+};
+
+/** LastWords keeps the last of what a machine says, and aborts when it says nothing for too long. */
+class LastWords extends Writable {
+  private readonly tail = new TailBuffer(4 << 10);
+  private readonly silence = new AbortController();
+  private readonly timer: NodeJS.Timeout | undefined;
+
+  constructor(limitS: number | undefined) {
+    super();
+    if (limitS !== undefined) this.timer = setTimeout(() => this.silence.abort(), limitS * 1000);
+  }
+
+  get signal(): AbortSignal {
+    return this.silence.signal;
+  }
+
+  text(): string {
+    return this.tail.text().replaceAll('\r', '');
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.timer?.refresh();
+    this.tail.push(chunk);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.timer);
+    done(error);
+  }
+}
+
 /** Guest is what a script in the machine told. */
 export class Guest {
   private constructor(
@@ -54,20 +92,24 @@ export class Guest {
   ) {}
 
   /** boot runs a script and resolves when the machine is gone. @throws Error when the script failed, with its output */
-  static async boot(
-    script: string,
-    args: readonly string[],
-    options: Partial<SandboxOptions> = {},
-  ): Promise<Guest> {
+  static async boot(script: string, args: readonly string[], options: GuestOptions = {}): Promise<Guest> {
     const file = fileURLToPath(new URL(`guest/${script}`, import.meta.url));
     const command = [process.execPath, file, ...args];
-    const result = await runInSandbox({ cpus: 4, nodes: 2, timeoutSeconds: 540, ...options, command }).catch(
-      (error: unknown) => {
-        // A machine that panicked says why on its console.
-        if (error instanceof SandboxError) error.message += `:\n${error.consoleTail}`;
+    const { silenceLimitS, ...machine } = options;
+    const heard = new LastWords(silenceLimitS);
+    const { signal } = heard;
+    const streams = { stdout: heard, stderr: heard, console: heard, signal };
+    const run = runInSandbox({ cpus: 4, nodes: 2, timeoutSeconds: 540, ...machine, ...streams, command });
+    const result = await run
+      .catch((error: unknown) => {
+        // How far it came, and on its console why it panicked.
+        if (error instanceof SandboxError) {
+          const why = signal.aborted ? `silent for ${String(silenceLimitS)} s` : error.message;
+          error.message = `${why}, after:\n${heard.text()}`;
+        }
         throw error;
-      },
-    );
+      })
+      .finally(() => heard.destroy());
     if (result.exitCode !== 0) {
       throw new Error(`${script} ended with ${result.exitCode}:\n${result.output}\n${result.consoleTail}`);
     }

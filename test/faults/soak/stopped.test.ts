@@ -8,7 +8,7 @@ import {
   FaultMachine,
 } from '../machine.js';
 
-const machine = new FaultMachine('stopped', [], { timeoutSeconds: 3600 });
+const machine = new FaultMachine('stopped', [], { timeoutSeconds: 3600, silenceLimitS: undefined });
 
 test('a process stopped for 50 s falls back, is not ejected, and gets its domains back', () => {
   const window = machine.window('stopped', 'process stopped for 50 s');
