@@ -81,6 +81,31 @@ static __always_inline void dsq_reenqueue(u64 dsq_id)
 		scx_bpf_dsq_reenq(dsq_id, 0);
 }
 
+/* Kicks that CPUs owe one another: 1 + their flags, for the watch to see to (watch.h). */
+u8 cpu_kick_owed[NL_MAX_CPUS];
+
+/*
+ * kick: scx_bpf_kick_cpu(), which an interrupt carries out that this CPU sends itself. A CPU that goes offline still
+ * wakes tasks up when its interrupt controller is off: that interrupt would never come, nor would any later one of its
+ * kind on this CPU, once it is back, and the end of the scheduler would wait for it for ever. It owes the kick instead.
+ */
+static __always_inline void kick(s32 cpu, u64 flags)
+{
+	u32 self = bpf_get_smp_processor_id();
+
+	if (!cpu_online(self)) {
+		const struct cpumask *online = scx_bpf_get_online_cpumask();
+		bool is_deaf = !bpf_cpumask_test_cpu(self, online);
+
+		scx_bpf_put_cpumask(online);
+		if (is_deaf) {
+			cpu_kick_owed[(u32)cpu & (NL_MAX_CPUS - 1)] = 1 + flags;
+			return;
+		}
+	}
+	scx_bpf_kick_cpu(cpu, flags);
+}
+
 static __always_inline void set_slice(struct task_struct *p, u64 slice_ns)
 {
 	if (bpf_ksym_exists(scx_bpf_task_set_slice))

@@ -31,7 +31,7 @@ static __always_inline void apply_request(const struct nl_decision *dec, u32 d, 
 		count(d, NL_CNT_BAD_CPU);
 	} else {
 		cpu_evicts[cpu & (NL_MAX_CPUS - 1)] = !!(dec->flags & NL_DECISION_PREEMPT);
-		scx_bpf_kick_cpu(cpu, dec->flags & NL_DECISION_PREEMPT ? KICK_PREEMPT : KICK_IDLE);
+		kick(cpu, dec->flags & NL_DECISION_PREEMPT ? KICK_PREEMPT : KICK_IDLE);
 	}
 }
 
@@ -144,7 +144,7 @@ __noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 	count(d, NL_CNT_DECIDED);
 	hist_add(NL_HIST_ASK, t - tc->enqueued);
 	if (cpu != NL_CPU_ANY)
-		scx_bpf_kick_cpu(cpu, dec->flags & NL_DECISION_PREEMPT ? KICK_PREEMPT : KICK_IDLE);
+		kick(cpu, dec->flags & NL_DECISION_PREEMPT ? KICK_PREEMPT : KICK_IDLE);
 	else if (!kick_idle(ds, p, start) && (dec->flags & NL_DECISION_PREEMPT))
 		kick_later(ds, d, p, start, key, t);
 out:

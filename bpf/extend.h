@@ -85,7 +85,7 @@ static int extension_ended(void *map, u32 *key, struct extension *e)
 
 	if (cpu_extends[cpu]) {
 		cpu_extends[cpu] = 0;
-		scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+		kick(cpu, KICK_PREEMPT);
 	}
 	return 0;
 }

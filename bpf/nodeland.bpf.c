@@ -288,7 +288,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		key = wakeup ? clock - NSEC_PER_SEC : kernel_key(tc, OWN_SLICE_NS);
 		queue_cpu(p, tc, cpu, key, OWN_SLICE_NS);
 		if (wakeup)
-			scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+			kick(cpu, KICK_PREEMPT);
 		return;
 	}
 	if (p->flags & PF_KTHREAD) {
@@ -299,7 +299,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 			tc->key = clock - default_slice_ns;
 			dsq_insert(p, DSQ_LOCAL, default_slice_ns);
 			if (wakeup)
-				scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+				kick(cpu, KICK_PREEMPT);
 			return;
 		}
 		task_bound_lag(tc, clock, default_slice_ns);
@@ -339,10 +339,10 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 			struct nl_cpu __arena *c = cpu_state(cpu);
 
 			if (!c->preemptible) {
-				scx_bpf_kick_cpu(cpu, KICK_IDLE);
+				kick(cpu, KICK_IDLE);
 			} else if (after(running_key(c, t), key)) {
 				count(d, NL_CNT_PREEMPTIONS);
-				scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+				kick(cpu, KICK_PREEMPT);
 			}
 		}
 		return;
@@ -375,7 +375,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		if (o.cpu != NL_CPU_ANY && o.cpu < nr_cpus && domain_of_cpu(o.cpu) == d && cpu_online(o.cpu) &&
 		    bpf_cpumask_test_cpu(o.cpu, p->cpus_ptr)) {
 			queue_cpu(p, tc, o.cpu, key, o.slice);
-			scx_bpf_kick_cpu(o.cpu, KICK_IDLE);
+			kick(o.cpu, KICK_IDLE);
 			return;
 		}
 		queue_domain(p, tc, d, key, o.slice);
@@ -661,7 +661,7 @@ void BPF_PROG(nodeland_update_idle, s32 cpu, bool idle)
 	/* Whoever queued a task while this CPU was on its way to idle saw no idle CPU to kick. */
 	if (scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) || nr_waiting(cpu) || !decision_ring_empty(dom) ||
 	    (cpu == ds->worker_cpu && dom->parked && worker_has_work(ds, dom)))
-		scx_bpf_kick_cpu(cpu, 0);
+		kick(cpu, 0);
 }
 
 SEC("struct_ops/nodeland_init_task")

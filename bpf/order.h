@@ -51,7 +51,7 @@ static __always_inline bool kick_idle(struct domain_state *ds, struct task_struc
 	bpf_for(i, 0, n) {
 		if (cpu_state(cpu)->idle && bpf_cpumask_test_cpu(cpu, p->cpus_ptr) &&
 		    scx_bpf_test_and_clear_cpu_idle(cpu)) {
-			scx_bpf_kick_cpu(cpu, KICK_IDLE);
+			kick(cpu, KICK_IDLE);
 			return true;
 		}
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
@@ -82,7 +82,7 @@ static __always_inline void kick_later(struct domain_state *ds, u32 d, struct ta
 		return;
 	cpu_state(victim)->kicked_ns = t;
 	count(d, NL_CNT_PREEMPTIONS);
-	scx_bpf_kick_cpu(victim, KICK_PREEMPT);
+	kick(victim, KICK_PREEMPT);
 }
 
 /* queue_domain: p waits for any CPU of domain d. */

@@ -123,7 +123,7 @@ static __always_inline void kick_one(struct domain_state *ds)
 
 		if (cpu_online(cpu) && !cpu_blocked[cpu & (NL_MAX_CPUS - 1)]) {
 			if (c->idle) {
-				scx_bpf_kick_cpu(cpu, KICK_IDLE);
+				kick(cpu, KICK_IDLE);
 				return;
 			}
 			if (c->preemptible || busy == NL_NO_SLOT)
@@ -132,7 +132,7 @@ static __always_inline void kick_one(struct domain_state *ds)
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
 	}
 	if (busy != NL_NO_SLOT)
-		scx_bpf_kick_cpu(busy, KICK_PREEMPT);
+		kick(busy, KICK_PREEMPT);
 }
 
 /* kick_cpus: every CPU of the domain that is online, as the flags (KICK_IDLE, KICK_PREEMPT) say. */
@@ -142,7 +142,7 @@ static __always_inline void kick_cpus(struct domain_state *ds, u64 flags)
 
 	bpf_for(i, 0, ds->nr_cpus) {
 		if (cpu_online(cpu))
-			scx_bpf_kick_cpu(cpu, flags);
+			kick(cpu, flags);
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
 	}
 }

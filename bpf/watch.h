@@ -88,10 +88,10 @@ static __always_inline void watch_worker(u32 d, struct domain_state *ds, struct 
 		return;
 	if (t - ds->parked_ns > PARKED_MAX_NS || worker_is_signalled(ds->worker_tid)) {
 		ds->worker_due = 1;
-		scx_bpf_kick_cpu(ds->worker_cpu, KICK_PREEMPT);
+		kick(ds->worker_cpu, KICK_PREEMPT);
 	} else if (worker_has_work(ds, dom)) {
 		/* It let another task in, or the kick was lost on a CPU that changed hands. */
-		scx_bpf_kick_cpu(ds->worker_cpu, KICK_PREEMPT);
+		kick(ds->worker_cpu, KICK_PREEMPT);
 	}
 }
 
@@ -131,6 +131,12 @@ static __always_inline bool watch_cpus(u32 d, struct domain_state *ds)
 		struct nl_cpu __arena *state = cpu_state(cpu);
 		u64 away = READ_ONCE(cpu_ours[c]) || state->idle ? 0 : state->since_ns + 1;
 
+		if (cpu_kick_owed[c]) {
+			u64 flags = cpu_kick_owed[c] - 1;
+
+			cpu_kick_owed[c] = 0;
+			kick(cpu, flags);
+		}
 		cpu_blocked[c] = cpu_offline[c] || (away && away == cpu_away[c]);
 		cpu_away[c] = away;
 		if (cpu_blocked[c]) {

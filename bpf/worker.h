@@ -63,7 +63,7 @@ static __always_inline void worker_wake(u32 d, struct domain_state *ds, struct n
 		count(d, NL_CNT_WORKER_KICKS);
 		if (!ds->kicked_ns)
 			ds->kicked_ns = t;
-		scx_bpf_kick_cpu(ds->worker_cpu, KICK_PREEMPT);
+		kick(ds->worker_cpu, KICK_PREEMPT);
 	}
 }
 
@@ -89,7 +89,7 @@ static __always_inline void worker_enqueue(struct task_struct *p, struct task *t
 	__sync_lock_test_and_set(&dom->parked, 1);
 	if ((tc->yielded || (enq_flags & ENQ_LAST)) && worker_has_work(ds, dom) &&
 	    t - ds->guest_since_ns > GUEST_TURN_NS)
-		scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+		kick(cpu, KICK_PREEMPT);
 	tc->yielded = 0;
 }
 

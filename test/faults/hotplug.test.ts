@@ -7,6 +7,7 @@ import {
   expectQuietKernel,
   expectUnharmed,
   FaultMachine,
+  type Window,
 } from './machine.js';
 
 const machine = new FaultMachine('hotplug');
@@ -20,6 +21,14 @@ test.each(GONE.flatMap((what) => [`${what} goes offline`, `${what} comes back`, 
     expectUnharmed(window);
   },
 );
+
+test.each(GONE)('every CPU can kick another after %s came back', (what) => {
+  const { selfInterrupts } = machine.window('hotplug', `after ${what} came back`) as Window & {
+    selfInterrupts?: readonly number[];
+  };
+  expect(selfInterrupts).toHaveLength(4);
+  expect(selfInterrupts).not.toContain(0);
+});
 
 test('a machine that is frozen and goes on loses no task and keeps its scheduler', ({ skip }) => {
   const { windows } = machine.experiment('hotplug');

@@ -1,5 +1,5 @@
 // CPUs that go and come back, and a machine that is frozen as before a suspend.
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { schedExt } from '../../sandbox/guest/scheduler.mjs';
 import { ASK_ALL, faultsUnder, tellKernelLog } from './faults.mjs';
@@ -10,6 +10,12 @@ const ATTACH_LIMIT_MS = 60_000;
 
 const setOnline = (cpu, isOnline) =>
   writeFileSync(`/sys/devices/system/cpu/cpu${cpu}/online`, isOnline ? '1' : '0');
+
+/** How often each CPU has interrupted itself, which is how the kernel carries out kicks; all have to be online. */
+function selfInterrupts() {
+  const counts = /IWI:([\d\s]+)/.exec(readFileSync('/proc/interrupts', 'utf8'))?.[1];
+  return counts?.trim().split(/\s+/).map(Number);
+}
 
 /** Does something to the machine and watches until the scheduler is attached (again); how long it was not goes into the record. */
 async function watched(scheduler, action) {
@@ -37,7 +43,11 @@ async function goneAndBack(experiment, what, cpus) {
   await experiment.window(`${what} goes offline`, () => set(false));
   await experiment.window(`${what} comes back`, () => set(true));
   canaries.pin();
-  await experiment.window(`after ${what} came back`, () => sleep(1000));
+  await experiment.window(`after ${what} came back`, async () => {
+    const before = selfInterrupts();
+    await sleep(1000);
+    return { selfInterrupts: selfInterrupts()?.map((count, cpu) => count - before[cpu]) };
+  });
 }
 
 async function inject(experiment) {
