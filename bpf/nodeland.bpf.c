@@ -145,8 +145,8 @@ SEC("struct_ops/nodeland_runnable")
 void BPF_PROG(nodeland_runnable, struct task_struct *p, u64 enq_flags)
 {
 	struct task *tc = task_of(p);
+	u64 t, clock;
 	u32 d;
-	u64 t;
 
 	use_arena();
 	if (!tc)
@@ -165,7 +165,9 @@ void BPF_PROG(nodeland_runnable, struct task_struct *p, u64 enq_flags)
 	tc->slept = tc->stopped ? t - tc->stopped : 0;
 	tc->woken = t;
 	tc->wakes++;
-	task_bound_lag(tc, domain_of(domain_state(d))->clock_ns, default_slice_ns);
+	clock = domain_of(domain_state(d))->clock_ns;
+	task_bound_lag(tc, clock, default_slice_ns);
+	task_bound_lead(tc, clock, default_slice_ns);
 	tc->key = tc->vtime;
 	if (recording.serial)
 		record_caused(p, NL_RECORD_WAKE);

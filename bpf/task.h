@@ -190,6 +190,18 @@ static __always_inline u64 weighted_exec(const struct task *tc)
 /* No lag, offset or execution that counts for a deadline is longer than this. */
 #define LAG_MAX_NS (2 * NSEC_PER_SEC)
 
+/*
+ * task_bound_lead: one that wakes up owes a turn of its own at most. It can owe more where the clock stands still:
+ * tasks that are bound to a CPU do not move it, and it would wait for a turn of each of them.
+ */
+static __always_inline void task_bound_lead(struct task *tc, u64 clock, u64 slice)
+{
+	u64 latest = clock + slice * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+
+	if (after(tc->vtime, latest))
+		tc->vtime = latest;
+}
+
 /* Bounds the lag: vtime within [clock - lag, clock + LAG_MAX_NS]. */
 static __always_inline void task_bound_lag(struct task *tc, u64 clock, u64 lag)
 {
