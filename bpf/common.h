@@ -22,6 +22,8 @@
 
 #define WEIGHT_DEFAULT 100
 
+#define CACHE_LINE 128
+
 #ifndef __arg_trusted
 #define __arg_trusted __attribute__((btf_decl_tag("arg:trusted")))
 #endif
@@ -75,7 +77,10 @@ static __always_inline void use_arena(void)
 
 #define after(a, b) ((__s64)((__u64)(b) - (__u64)(a)) < 0)
 
-/* What the kernel side knows of a domain; fixed at set-up but for the last group. */
+/*
+ * What the kernel side knows of a domain, by how often it is written, each group in cache lines of its own: at set-up,
+ * when something changes, with every wake-up of the worker.
+ */
 struct domain_state {
 	__u32 off; /* struct nl_domain */
 	__u32 task_ring_off;
@@ -88,36 +93,44 @@ struct domain_state {
 	__s32 node;
 	__u8 near[NL_MAX_DOMAINS];
 
-	__u32 keeps_keys; /* its policy's last decision had a key that the kernel keeps */
+	/* Its policy's last decision had a key that the kernel keeps. */
+	__u32 keeps_keys __attribute__((aligned(CACHE_LINE)));
 	__u32 worker_tid; /* 0: none registered */
 	__u32 worker_cpu;
 	__u32 state; /* enum nl_domain_state */
 	__u32 last_progress;
-	__u64 last_move_ns;
-	__u64 parked_ns;
-	__u64 kicked_ns; /* 0: no kick under way */
-	__u64 worker_ran_ns; /* the worker's time on its CPU since a task bound there last ran */
-	__u64 guest_since_ns; /* when it last gave its CPU to a task bound there */
-	__u64 fallback_since_ns;
-	__u64 ticked_ns; /* when nl_domain.ticks moved last */
+	__u32 worker_displaced; /* the worker waits on a CPU of another domain */
+	__u32 nr_offline;
 	__u32 overdue; /* waits the watch found overdue in this tick */
 	__u32 rescue_due; /* rescue_cursor has not come to the table's end */
 	__u32 rescue_cursor; /* slots given out to rescuing CPUs */
+	__u64 last_move_ns;
+	__u64 fallback_since_ns;
+	__u64 ticked_ns; /* when nl_domain.ticks moved last */
+
+	__u64 parked_ns __attribute__((aligned(CACHE_LINE)));
+	__u64 kicked_ns; /* 0: no kick under way */
+	__u64 worker_ran_ns; /* the worker's time on its CPU since a task bound there last ran */
+	__u64 guest_since_ns; /* when it last gave its CPU to a task bound there */
 	__u32 worker_due; /* let a parked worker run though its ring is empty */
 	__u32 worker_unfinished; /* it did not yield: it computes, and is to go on */
-	__u32 worker_displaced; /* the worker waits on a CPU of another domain */
 	__u32 scratch;
-	__u32 nr_offline;
 };
 
 struct domain_state domains[NL_MAX_DOMAINS];
+
+/* What every context switch writes: each CPU's in cache lines of its own (arm64 has some of 128 bytes). */
+struct cpu_local {
+	__u32 is_ours; /* runs a task of ours */
+	__u32 nr_waiting; /* tasks in its own queue, or more */
+} __attribute__((aligned(CACHE_LINE)));
+
+struct cpu_local cpu_locals[NL_MAX_CPUS];
 __u16 cpu_domain[NL_MAX_CPUS];
 __u16 cpu_next[NL_MAX_CPUS]; /* next CPU of the same domain, in a circle */
 __u8 cpu_planned[NL_MAX_CPUS];
 __u8 cpu_offline[NL_MAX_CPUS];
 __u8 cpu_evicts[NL_MAX_CPUS]; /* a policy has what runs there stopped */
-__u8 cpu_ours[NL_MAX_CPUS]; /* runs a task of ours */
-__u32 cpu_waiting[NL_MAX_CPUS]; /* tasks in its own queue, or more */
 __u8 cpu_releases[NL_MAX_CPUS]; /* in cpu_release() */
 __u64 cpu_away[NL_MAX_CPUS]; /* at the watch's last look: 0, or 1 + when what it last ran of ours began */
 __u8 cpu_blocked[NL_MAX_CPUS]; /* offline or away for two looks of the watch */
@@ -137,6 +150,11 @@ __u32 slots_high; /* slots below this have been used */
 __u32 attached;
 __u32 nr_displaced; /* workers that wait on a CPU of another domain */
 __u32 nr_dead; /* domains all of whose CPUs are offline */
+
+static __always_inline struct cpu_local *cpu_local(__u32 cpu)
+{
+	return &cpu_locals[cpu & (NL_MAX_CPUS - 1)];
+}
 
 static __always_inline struct domain_state *domain_state(__u32 d)
 {

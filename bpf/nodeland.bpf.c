@@ -523,7 +523,7 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 
 	use_arena();
 	c->since_ns = t;
-	cpu_ours[(u32)cpu & (NL_MAX_CPUS - 1)] = 1;
+	cpu_local(cpu)->is_ours = 1;
 	if (!tc)
 		return;
 	tc->started = t;
@@ -583,7 +583,7 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 	use_arena();
 	c->slot = NL_NO_SLOT;
 	c->preemptible = 0;
-	cpu_ours[(u32)cpu & (NL_MAX_CPUS - 1)] = 0;
+	cpu_local(cpu)->is_ours = 0;
 	if (!tc)
 		return;
 	if (tc->worker) {

@@ -104,7 +104,7 @@ static __always_inline void note_queued_cpu(struct task *tc, u32 cpu_and_1)
 	u32 before = __sync_lock_test_and_set(&tc->queued_cpu, cpu_and_1);
 
 	if (before)
-		__sync_fetch_and_add(&cpu_waiting[(before - 1) & (NL_MAX_CPUS - 1)], -1);
+		__sync_fetch_and_add(&cpu_local(before - 1)->nr_waiting, -1);
 }
 
 /* left_queue: the task waits in no CPU's own queue any more. */
@@ -119,7 +119,7 @@ static __always_inline void queue_cpu(struct task_struct *p, struct task *tc, s3
 	tc->key = key;
 	tc->slice = slice;
 	tc->slice_used = 0;
-	__sync_fetch_and_add(&cpu_waiting[(u32)cpu & (NL_MAX_CPUS - 1)], 1);
+	__sync_fetch_and_add(&cpu_local(cpu)->nr_waiting, 1);
 	note_queued_cpu(tc, cpu + 1);
 	dsq_insert_vtime(p, DSQ_CPU(cpu), slice, key);
 }
@@ -127,7 +127,7 @@ static __always_inline void queue_cpu(struct task_struct *p, struct task *tc, s3
 /* How many wait in a CPU's own queue. */
 static __always_inline s32 nr_waiting(s32 cpu)
 {
-	return READ_ONCE(cpu_waiting[(u32)cpu & (NL_MAX_CPUS - 1)]) ? scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) : 0;
+	return READ_ONCE(cpu_local(cpu)->nr_waiting) ? scx_bpf_dsq_nr_queued(DSQ_CPU(cpu)) : 0;
 }
 
 /*

@@ -134,8 +134,7 @@ __noinline int record_caused(struct task_struct *p __arg_trusted, u32 kind)
 
 	if (!tc || p->tgid == own_tgid)
 		return 0;
-	if (by_tc && by->tgid != own_tgid && cpu_ours[bpf_get_smp_processor_id() & (NL_MAX_CPUS - 1)] &&
-	    !in_interrupt()) {
+	if (by_tc && by->tgid != own_tgid && cpu_local(bpf_get_smp_processor_id())->is_ours && !in_interrupt()) {
 		if (by_tc->recorded != recording.serial)
 			record_task(by, NL_RECORD_TASK, 0, 0, true);
 		other = by->pid;

@@ -90,7 +90,8 @@ __noinline int target_take(struct task_struct *p __arg_trusted, u32 d)
 
 /*
  * is_pair: whether p and the task that wakes it now wake each other, each for a short while only. What one of them
- * wrote the other reads: together they find it in one cache, and a CPU of the waker's is free soon.
+ * wrote the other reads: together they find it in one cache, and a CPU of the waker's is free soon. How long is what
+ * the other ran the last time, and so far.
  */
 static __always_inline bool is_pair(struct task_struct *p, struct task *tc)
 {

@@ -129,7 +129,7 @@ static __always_inline bool watch_cpus(u32 d, struct domain_state *ds)
 	bpf_for(i, 0, ds->nr_cpus) {
 		u32 c = cpu & (NL_MAX_CPUS - 1);
 		struct nl_cpu __arena *state = cpu_state(cpu);
-		u64 away = READ_ONCE(cpu_ours[c]) || state->idle ? 0 : state->since_ns + 1;
+		u64 away = READ_ONCE(cpu_local(c)->is_ours) || state->idle ? 0 : state->since_ns + 1;
 
 		if (cpu_kick_owed[c]) {
 			u64 flags = cpu_kick_owed[c] - 1;

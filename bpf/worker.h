@@ -83,7 +83,8 @@ static __always_inline void worker_enqueue(struct task_struct *p, struct task *t
 		__sync_fetch_and_add(&nr_displaced, displaced ? 1 : -1);
 	}
 	ds->worker_unfinished = !tc->yielded;
-	ds->worker_cpu = cpu;
+	if (ds->worker_cpu != cpu)
+		ds->worker_cpu = cpu;
 	ds->parked_ns = t;
 	dsq_insert(p, DSQ_WORKER(d), WORKER_SLICE_NS);
 	__sync_lock_test_and_set(&dom->parked, 1);
