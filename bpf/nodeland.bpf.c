@@ -104,6 +104,7 @@ static __always_inline void run_at_once(struct task_struct *p, struct task *tc, 
 		tc->slice = slice;
 		tc->slice_used = 0;
 		tc->enqueued = 0;
+		tc->begins_turn = 1;
 		tc->key = tc->vtime;
 	}
 	dsq_insert(p, DSQ_LOCAL, slice);
@@ -245,7 +246,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	struct task *tc = task_of(p);
 	u64 t = now_ns(), key, lag, clock = dom->clock_ns;
 	struct order o;
-	bool wakeup = enq_flags & ENQ_WAKEUP, yielded, first;
+	bool wakeup = enq_flags & ENQ_WAKEUP, yielded, first, begins;
 
 	use_arena();
 	if (!tc) {
@@ -266,6 +267,8 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	tc->extended = 0;
 	first = tc->goes_first;
 	tc->goes_first = 0;
+	begins = tc->begins_turn;
+	tc->begins_turn = 1;
 	if (target_is_new(tc)) {
 		u32 to = target_take(p, d);
 
@@ -358,6 +361,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		queue_domain(p, tc, d, first ? clock - NSEC_PER_SEC : key, rest);
 		/* It waits before all others, and runs under its own deadline. */
 		tc->key = key;
+		tc->begins_turn = begins;
 		kick_idle(ds, p, cpu);
 		return;
 	}
@@ -471,6 +475,7 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 
 		if (tc->slice_used >= tc->slice || !prev->scx.slice) {
 			tc->slice += next;
+			tc->begins_turn = 1;
 			count(d, NL_CNT_REFILL);
 		}
 		set_slice(prev, next);
@@ -562,12 +567,16 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	c->key_ns = tc->key;
 	c->weight = tc->weight;
 	c->preemptible = 1;
-	/* Only what competes for the whole domain moves its clock. */
+	/*
+	 * Only what competes for the whole domain moves its clock, and only by beginning a turn, as the earliest of
+	 * all: in the middle of its turn one of low weight is far ahead of all that wait.
+	 */
 	if (tc->slot != NL_NO_SLOT) {
 		slot_at(tc->slot)->owner = NL_OWNER_KERNEL;
 		count_move(tc, c, d);
-		if (p->nr_cpus_allowed > 1 && after(tc->vtime, dom->clock_ns))
+		if (tc->begins_turn && p->nr_cpus_allowed > 1 && after(tc->vtime, dom->clock_ns))
 			dom->clock_ns = tc->vtime;
+		tc->begins_turn = 0;
 		tell_task(tc, NL_EVENT_RUNNING, cpu);
 	}
 }

@@ -32,6 +32,7 @@ struct task {
 	u8 decided_once;
 	u8 yielded;
 	u8 sync_wake;
+	u8 begins_turn; /* it has not run since it was given its slice */
 	u8 goes_first; /* the worker took its CPU in a critical section */
 	u8 extended; /* it had an extension since it last waited */
 	u8 keeps_key;
