@@ -83,12 +83,14 @@ function vitestInMachines(project, files = []) {
   const first = vitest(project, files);
   const failed = first?.filter((file) => file.failed > 0) ?? [];
   if (failed.length === 0 || failed.some(({ file }) => file === null)) return first;
-  const names = failed.map(({ file }) => relative(checkoutDir, file)).join(' ');
-  console.log(`\n== ${project}: once more, because something in it failed: ${names}\n`);
-  const second = vitest(project, names.split(' '));
+  const names = failed.map(({ file }) => relative(checkoutDir, file));
+  console.log(`\n== ${project}: once more, because something in it failed: ${names.join(', ')}\n`);
+  const second = vitest(project, names);
   if (second === undefined) return first;
   const hasFailed = second.some((file) => file.failed > 0);
-  console.log(`== ${project}: failed at first, ${hasFailed ? 'and again' : 'not again'}: ${names}`);
+  console.log(
+    `== ${project}: failed at first, ${hasFailed ? 'and again' : 'not again'}: ${names.join(', ')}`,
+  );
   return [...first.filter((file) => file.failed === 0), ...second];
 }
 

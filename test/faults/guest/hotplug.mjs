@@ -13,7 +13,7 @@ const setOnline = (cpu, isOnline) =>
 
 /** How often each CPU has interrupted itself, which is how the kernel carries out kicks; all have to be online. */
 function selfInterrupts() {
-  const counts = /IWI:([\d\s]+)/.exec(readFileSync('/proc/interrupts', 'utf8'))?.[1];
+  const counts = /:([\d\s]+)IRQ work interrupts/.exec(readFileSync('/proc/interrupts', 'utf8'))?.[1];
   return counts?.trim().split(/\s+/).map(Number);
 }
 
