@@ -110,7 +110,7 @@ struct domain_state {
 
 	__u64 parked_ns __attribute__((aligned(CACHE_LINE)));
 	__u64 kicked_ns; /* 0: no kick under way */
-	__u64 worker_ran_ns; /* the worker's time on its CPU since a task bound there last ran */
+	__u64 worker_ran_ns; /* the worker's time on its CPU since another that waits for that CPU last ran */
 	__u64 guest_since_ns; /* when it last gave its CPU to a task bound there */
 	__u32 worker_due; /* let a parked worker run though its ring is empty */
 	__u32 worker_unfinished; /* it did not yield: it computes, and is to go on */

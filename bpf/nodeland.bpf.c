@@ -95,6 +95,17 @@ static __always_inline u64 slice_of(const struct task_struct *p)
 	return is_own(p) && default_slice_ns > OWN_SLICE_NS ? OWN_SLICE_NS : default_slice_ns;
 }
 
+/*
+ * own_key: for a thread of ours that goes on computing after its first turn. Its execution since it woke counts one
+ * turn at most: among tasks that come and go it would wait for seconds. It keeps no more lag than a turn, unless it
+ * ends: there are several of them, and whoever else wakes up would wait for what each had saved up.
+ */
+static __always_inline u64 own_key(struct task_struct *p, struct task *tc, u64 clock)
+{
+	task_bound_lag(tc, clock, p->flags & PF_EXITING ? default_slice_ns : OWN_SLICE_NS);
+	return kernel_key(tc, OWN_SLICE_NS);
+}
+
 /* In select_cpu only, which names the CPU by what it returns. */
 static __always_inline void run_at_once(struct task_struct *p, struct task *tc, s32 cpu)
 {
@@ -282,15 +293,10 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	task_move(tc, d);
 
-	/*
-	 * Threads of ours: at once when they wake, since a worker may be waiting for them; then by what they have had.
-	 * Their execution since they woke counts one turn at most: among tasks that come and go they would wait for
-	 * seconds.
-	 */
+	/* Threads of ours: at once when they wake, since a worker may wait for them; then by what they have had. */
 	if (is_own(p)) {
 		count(d, NL_CNT_OWN);
-		task_bound_lag(tc, clock, default_slice_ns);
-		key = wakeup ? clock - NSEC_PER_SEC : kernel_key(tc, OWN_SLICE_NS);
+		key = wakeup ? clock - NSEC_PER_SEC : own_key(p, tc, clock);
 		queue_cpu(p, tc, cpu, key, OWN_SLICE_NS);
 		if (wakeup)
 			kick(cpu, KICK_PREEMPT);
@@ -449,6 +455,7 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 		if (worker_owes_turn(d, ds, dom, cpu, runs ? t - tc->started : 0) &&
 		    (ds->state == NL_DOMAIN_ACTIVE ? dsq_move_to_local(DSQ_CPU(cpu)) : take_earliest(d, cpu))) {
 			ds->guest_since_ns = t;
+			ds->worker_ran_ns = 0;
 			return;
 		}
 		if (runs) {

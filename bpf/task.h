@@ -192,15 +192,22 @@ static __always_inline u64 weighted_exec(const struct task *tc)
 #define LAG_MAX_NS (2 * NSEC_PER_SEC)
 
 /*
- * task_bound_lead: one that wakes up owes a turn of its own at most. It can owe more where the clock stands still:
- * tasks that are bound to a CPU do not move it, and it would wait for a turn of each of them.
+ * task_bound_lead: one that wakes up owes a turn of its own at most, less what it has paid by not running while it
+ * slept. It can owe more where the clock stands still: tasks that are bound to a CPU do not move it, and it would wait
+ * for a turn of each of them.
  */
 static __always_inline void task_bound_lead(struct task *tc, u64 clock, u64 slice)
 {
-	u64 latest = clock + slice * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+	u32 weight = tc->weight ?: WEIGHT_DEFAULT;
+	u64 owed = tc->vtime - clock, turn, paid;
 
-	if (after(tc->vtime, latest))
-		tc->vtime = latest;
+	if ((s64)owed <= 0)
+		return;
+	turn = slice * WEIGHT_DEFAULT / weight;
+	paid = tc->slept * WEIGHT_DEFAULT / weight;
+	if (owed > turn)
+		owed = turn;
+	tc->vtime = clock + (owed > paid ? owed - paid : 0);
 }
 
 /* Bounds the lag: vtime within [clock - lag, clock + LAG_MAX_NS]. */

@@ -70,6 +70,8 @@ async function runLoaded(
   for (let call = 0; call < WARM_UP_CALLS; call++) {
     port.yieldThread();
   }
+  // What warm-up left would be collected seconds after attach, which can take longer than the domain's patience.
+  globalThis.gc?.();
   const tid = register(addon, task.session, task.domain, true);
   let reason: StopReason = { kind: 'requested' };
   try {
