@@ -113,7 +113,11 @@ describe('a policy that throws', () => {
 
 test('an end from outside is printed with the reason in the words of the kernel, and is exit code 1', () => {
   const run = guest.run('ended from outside');
-  expect(run.problems.map(({ msg }) => msg)).toEqual(['the kernel ended it: disabled by sysrq-S']);
+  // While the kernel lets go, which takes long in an emulated machine, the worker may stand still.
+  const problems = run.problems
+    .map(({ msg }) => msg)
+    .filter((msg) => !msg.includes('its worker was stalled'));
+  expect(problems).toEqual(['the kernel ended it: disabled by sysrq-S']);
   expect([run.stateDuring, run.exitCode, run.hung, run.stateAfter]).toEqual([
     'enabled',
     1,
