@@ -1,5 +1,6 @@
 /** What every benchmark leaves behind: one schema for all of them, so that plots, pages and comparisons know one thing. */
 import { z } from 'zod';
+import type { Curves } from '../../src/observe/plot.js';
 import { quantileOf } from '../transport/statistics.js';
 
 const number = z.number();
@@ -22,8 +23,7 @@ const figureSchema = z.strictObject({
 
 const axisSchema = z.strictObject({ label: z.string(), log: z.boolean() });
 
-const curvesSchema = z.strictObject({
-  /** A short name for files: letters, digits and dashes. */
+const curvesSchema: z.ZodType<Curves> = z.strictObject({
   id: z.string().regex(/^[a-z0-9-]+$/),
   title: z.string(),
   x: axisSchema,
@@ -54,9 +54,6 @@ export type Result = z.infer<typeof resultSchema>;
 
 /** ResultFigure is one measured quantity over the rounds. */
 export type ResultFigure = z.infer<typeof figureSchema>;
-
-/** Curves is one diagram: lines over one x axis. */
-export type Curves = z.infer<typeof curvesSchema>;
 
 /** Measurement is what a benchmark knows of its own result; the rest is the machine's. */
 export interface Measurement {

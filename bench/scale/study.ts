@@ -1,5 +1,6 @@
 /** Part (b): sweeps of the simulation, as curves and figures. */
-import { type Curves, figure, type Measurement, type ResultFigure } from '../lab/result.js';
+import type { Curves } from '../../src/observe/plot.js';
+import { figure, type Measurement, type ResultFigure } from '../lab/result.js';
 import { type Answer, ask, type Design, DESIGNS, kneeOf, type World } from './designs.js';
 
 /** CPU counts of the sweeps. */
