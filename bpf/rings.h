@@ -36,14 +36,18 @@ static __always_inline bool decision_ring_empty(struct nl_domain __arena *dom)
 	return READ_ONCE(dom->decision_tail) == READ_ONCE(dom->decision_head);
 }
 
-/* task_ring_push: false when the ring is full. Wait-free. `kind_flags` is enum nl_task_flag | enum nl_event << 8. */
+/*
+ * task_ring_push: false when the ring is full. Wait-free. `kind_flags` is enum nl_task_flag | enum nl_event << 8.
+ * The head is read first: a head that is read after others have pushed, and the worker has taken that, is beyond the
+ * tail.
+ */
 static __always_inline bool task_ring_push(struct domain_state *ds, struct nl_domain __arena *dom, __u32 slot,
 					   __u32 enq, __u16 generation, __u16 kind_flags)
 {
 	struct nl_task_entry __arena *e;
-	__u32 pos;
+	__u32 pos, head = READ_ONCE(dom->task_head), tail = READ_ONCE(dom->task_tail);
 
-	if (READ_ONCE(dom->task_tail) - READ_ONCE(dom->task_head) > ds->task_ring_room)
+	if (tail - head > ds->task_ring_room)
 		return false;
 	pos = __sync_fetch_and_add(&dom->task_tail, 1);
 	e = &at(struct nl_task_entry, ds->task_ring_off)[pos & ds->task_ring_mask];

@@ -32,8 +32,12 @@ const LAG_REQUESTS = 2;
 const LAG_STAYING_REQUESTS = 8;
 /** A turn is at most so many requests long. */
 const TURN_REQUESTS = 4;
-/** Virtual time may be so many requests off the domain's clock before it is brought after it. */
-const DRIFT_REQUESTS = 4;
+/**
+ * Virtual time may be so many requests behind the domain's clock, or before it, before it is brought after it. Who wakes under an order
+ * joins at the clock: what waits may be one request before that at most, or a sleeper would wait for a turn of all of it.
+ */
+const BEHIND_REQUESTS = 1;
+const AHEAD_REQUESTS = 4;
 /** Members looked at after each batch, for each decision, whether they still compete. */
 const SWEEP = 2;
 const NOW = 0;
@@ -243,9 +247,10 @@ class Eevdf implements Policy {
     const { queue, times } = this;
     queue.findZeroLag();
     const offNs = this.clock.clockNs() - queue.zeroNs[0] - times[SHIFT];
-    const mostNs = DRIFT_REQUESTS * this.baseNs;
-    if (offNs > mostNs) times[SHIFT] += Math.floor(offNs - mostNs);
-    else if (offNs < -mostNs) times[SHIFT] += Math.floor(offNs + mostNs);
+    const behindNs = BEHIND_REQUESTS * this.baseNs;
+    const aheadNs = AHEAD_REQUESTS * this.baseNs;
+    if (offNs > behindNs) times[SHIFT] += Math.floor(offNs - behindNs);
+    else if (offNs < -aheadNs) times[SHIFT] += Math.floor(offNs + aheadNs);
   }
 
   /**

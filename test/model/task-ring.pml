@@ -45,7 +45,7 @@ proctype Producer(byte me)
 	do
 	:: attempt < PUSHES ->
 		attempt++;
-		/* Step 1. C leaves the order of the two reads open. */
+		/* Step 1. In either order: some CPUs do not keep loads in theirs. */
 		if
 		:: head = task_head; tail = task_tail
 		:: tail = task_tail; head = task_head

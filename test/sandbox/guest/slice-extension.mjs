@@ -9,7 +9,7 @@ const SECONDS = '1';
 const start = {
   waker: (kind) => [
     runProgram([...LAST_CPU, holder, kind, SECONDS]),
-    runProgram([...LAST_CPU, 'cyclictest', '-q', '-t', '1', '-i', '10000', '-D', SECONDS]),
+    runProgram([...LAST_CPU, ...'cyclictest -q -t 1 -i 10000 -h 20000 -D'.split(' '), SECONDS]),
   ],
   pair: () => ['plain', 'greedy'].map((kind) => runProgram([...LAST_CPU, holder, kind, SECONDS])),
   crowd: () => Array.from({ length: 8 }, () => runProgram([holder, 'greedy', SECONDS])),
@@ -28,10 +28,13 @@ async function under(name, args, ...loads) {
   tell(name, { ...scheduler.record(), tasks });
 }
 
-/** What a holder prints is JSON; cyclictest tells how late it woke. */
+/** What a holder prints is JSON; cyclictest a histogram of how late it woke. */
 function read(text) {
-  const [, averageUs, maxUs] = /Avg:\s*(\d+)\s+Max:\s*(\d+)/.exec(text) ?? [];
-  return averageUs === undefined ? JSON.parse(text) : { averageUs: Number(averageUs), maxUs: Number(maxUs) };
+  const rows = [...text.matchAll(/^(\d+)\s+(\d+)$/gm)].map(([, us, count]) => [Number(us), Number(count)]);
+  if (rows.length === 0) return JSON.parse(text);
+  const lateUs = rows.flatMap(([us, count]) => new Array(count).fill(us));
+  const sumUs = lateUs.reduce((sum, us) => sum + us, 0);
+  return { averageUs: sumUs / lateUs.length, p90Us: lateUs[Math.floor(0.9 * lateUs.length)] };
 }
 
 extend(10);
