@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- sharing`: CPU hogs that begin on one of four nodes of the deterministic machine, under EEVDF and under
- * nodeland without sharing, with stealing only, and with the balancer as well, round by round in turn.
+ * nodeland: kept there, with stealing only, and with the balancer as well, round by round in turn. Throughput is CPU time: all of
+ * that machine's CPUs together run so many instructions a second, however many of them idle.
  */
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -60,8 +61,8 @@ function measurementOf(measured: Figures, settings: Measurement['settings']): Me
   const figures = [...measured].flatMap(([scheduler, rounds]) => [
     figure(
       `throughput: ${scheduler}`,
-      'bogo-ops',
-      rounds.map(({ bogoOps }) => bogoOps),
+      "share of all CPUs' time",
+      rounds.map(({ usedShare }) => usedShare),
       'higher',
     ),
     figure(
@@ -77,8 +78,8 @@ function measurementOf(measured: Figures, settings: Measurement['settings']): Me
 function table(measured: Figures): string {
   const rows = [...measured].map(([name, own]) => {
     const text = (values: readonly number[]): string => figureText(figureOf(values));
-    const ops = own.map(({ bogoOps }) => bogoOps);
-    return [name, text(ops), text(own.map(({ leastShare }) => leastShare))];
+    const used = own.map(({ usedShare }) => usedShare);
+    return [name, text(used), text(own.map(({ leastShare }) => leastShare))];
   });
-  return alignTable([['median (min..max)', 'bogo-ops', 'least task / mean'], ...rows]);
+  return alignTable([['median (min..max)', 'CPU time used', 'least task / mean'], ...rows]);
 }
