@@ -123,6 +123,8 @@ struct domain_state domains[NL_MAX_DOMAINS];
 struct cpu_local {
 	__u32 is_ours; /* runs a task of ours */
 	__u32 nr_waiting; /* tasks in its own queue, or more */
+	__u32 is_taken; /* a task that preempts waits in the kernel's queue of this CPU; under its run queue's lock */
+	__u64 closed_until_ns; /* what runs there is not preempted before */
 } __attribute__((aligned(CACHE_LINE)));
 
 struct cpu_local cpu_locals[NL_MAX_CPUS];

@@ -18,18 +18,20 @@ extern bool scx_bpf_consume(u64 dsq_id) __ksym __weak;
 
 #define DSQ_LOCAL ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL)
 #define ENQ_WAKEUP ENUM(scx_enq_flags, SCX_ENQ_WAKEUP)
+#define ENQ_PREEMPT ENUM(scx_enq_flags, SCX_ENQ_PREEMPT)
 #define ENQ_LAST ENUM(scx_enq_flags, SCX_ENQ_LAST)
-#define DEQ_SLEEP ENUM(scx_deq_flags, SCX_DEQ_SLEEP)
+#define WAKE_TTWU ENUM(scx_wake_flags, SCX_WAKE_TTWU)
+#define WAKE_SYNC ENUM(scx_wake_flags, SCX_WAKE_SYNC)
 #define DSQ_LOCAL_ON(cpu) (ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | (cpu))
 #define KICK_IDLE ENUM(scx_kick_flags, SCX_KICK_IDLE)
 #define KICK_PREEMPT ENUM(scx_kick_flags, SCX_KICK_PREEMPT)
 
-static __always_inline void dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice_ns)
+static __always_inline void dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice_ns, u64 enq_flags)
 {
 	if (bpf_ksym_exists(scx_bpf_dsq_insert))
-		scx_bpf_dsq_insert(p, dsq_id, slice_ns, 0);
+		scx_bpf_dsq_insert(p, dsq_id, slice_ns, enq_flags);
 	else
-		scx_bpf_dispatch(p, dsq_id, slice_ns, 0);
+		scx_bpf_dispatch(p, dsq_id, slice_ns, enq_flags);
 }
 
 static __always_inline void dsq_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice_ns, u64 vtime)

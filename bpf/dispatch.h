@@ -190,6 +190,14 @@ static __noinline u64 first_key(u64 dsq)
 	return key;
 }
 
+/* Whether what waits in a queue is later, or nothing waits. */
+static __always_inline bool all_later(u64 dsq, u64 key)
+{
+	u64 first = first_key(dsq);
+
+	return first == ~0ULL || after(first, key);
+}
+
 /* take_earliest: moves the earlier of this CPU's and its domain's first tasks here. */
 static __always_inline bool take_earliest(u32 d, s32 cpu)
 {

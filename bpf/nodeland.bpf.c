@@ -3,7 +3,7 @@
  * nodeland.bpf.c: the callbacks of the sched_ext class.
  *
  *   wakes up            -> select_cpu: an idle CPU, at once (idle)
- *                       -> runnable, enqueue: under its standing order (standing), or in the task ring (asked)
+ *                       -> enqueue: under its standing order (standing), or in the task ring (asked)
  *   slice ends          -> dispatch: nobody waits: refilled; else enqueue: in the task ring (asked)
  *   worker publishes    -> dispatch of any CPU of the domain: decisions applied, queued by key
  *   CPU looks for work  -> dispatch: its worker if that has work, the earliest of its own and the domain's queue
@@ -106,19 +106,65 @@ static __always_inline u64 own_key(struct task_struct *p, struct task *tc, u64 c
 	return kernel_key(tc, OWN_SLICE_NS);
 }
 
+/* A thread of ours that let another task in runs for so long before it does so again. */
+#define OWN_CLOSED_NS (100 * NSEC_PER_USEC)
+
+/*
+ * own_runs: what wakes up need not wait for a thread of ours to end its turn, nor that thread for many that wake. Tasks
+ * that can run elsewhere rather preempt others, whose deadlines are later. One that ends lets nobody in.
+ */
+static __always_inline void own_runs(const struct task_struct *p, struct task *tc, struct nl_cpu __arena *c,
+				     struct cpu_local *local, u64 clock, u64 t)
+{
+	c->key_ns = clock + OWN_SLICE_NS;
+	if (p->flags & PF_EXITING || p->signal->flags & GROUP_EXIT)
+		local->closed_until_ns = t + NSEC_PER_SEC;
+	else if (tc->let_in)
+		local->closed_until_ns = t + OWN_CLOSED_NS;
+	tc->let_in = 0;
+}
+
+/*
+ * task_runnable: from here on it waits or runs, until it sleeps (task_slept). Called where it gets a CPU or a queue: by
+ * select_cpu when it runs at once, else by enqueue; a callback of its own (runnable) would cost a call for each
+ * wake-up.
+ */
+static __always_inline void task_runnable(struct task_struct *p, struct task *tc, u32 d, bool wakeup, u64 t)
+{
+	task_move(tc, d);
+	if (tc->slot != NL_NO_SLOT && !slot_at(tc->slot)->runnable_since_ns)
+		slot_at(tc->slot)->runnable_since_ns = t;
+	if (!wakeup)
+		return;
+	task_wakes(tc, domain_of(domain_state(d))->clock_ns, default_slice_ns, t);
+	if (recording.serial)
+		record_caused(p, NL_RECORD_WAKE);
+}
+
+static __always_inline void task_slept(struct task *tc, u64 t)
+{
+	struct nl_slot __arena *s = slot_at(tc->slot);
+
+	if (tc->slot == NL_NO_SLOT || !s->runnable_since_ns)
+		return;
+	s->runnable_ns += t - s->runnable_since_ns;
+	s->runnable_since_ns = 0;
+}
+
 /* In select_cpu only, which names the CPU by what it returns. */
-static __always_inline void run_at_once(struct task_struct *p, struct task *tc, s32 cpu)
+static __always_inline void run_at_once(struct task_struct *p, struct task *tc, s32 cpu, u64 wake_flags)
 {
 	u64 slice = slice_of(p);
 
 	if (tc) {
+		task_runnable(p, tc, domain_of_cpu(cpu), wake_flags & WAKE_TTWU, now_ns());
 		tc->slice = slice;
 		tc->slice_used = 0;
 		tc->enqueued = 0;
 		tc->begins_turn = 1;
 		tc->key = tc->vtime;
 	}
-	dsq_insert(p, DSQ_LOCAL, slice);
+	dsq_insert(p, DSQ_LOCAL, slice, 0);
 	count(domain_of_cpu(cpu), NL_CNT_IDLE);
 }
 
@@ -131,7 +177,7 @@ s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 
 	use_arena();
 	if (tc)
-		tc->sync_wake = !!(wake_flags & 0x10 /* SCX_WAKE_SYNC */);
+		tc->sync_wake = !!(wake_flags & WAKE_SYNC);
 	if (tc && tc->worker)
 		return prev_cpu;
 	if (tc && tc->slot != NL_NO_SLOT) {
@@ -140,7 +186,7 @@ s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 		if (chosen >= 0) {
 			cpu = chosen & ~PLACED_IDLE;
 			if (chosen & PLACED_IDLE)
-				run_at_once(p, tc, cpu);
+				run_at_once(p, tc, cpu, wake_flags);
 			return cpu;
 		}
 	}
@@ -148,41 +194,8 @@ s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 		return prev_cpu;
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
 	if (is_idle)
-		run_at_once(p, tc, cpu);
+		run_at_once(p, tc, cpu, wake_flags);
 	return cpu;
-}
-
-/* Wake-up accounting comes before either way of getting a CPU. */
-SEC("struct_ops/nodeland_runnable")
-void BPF_PROG(nodeland_runnable, struct task_struct *p, u64 enq_flags)
-{
-	struct task *tc = task_of(p);
-	u64 t, clock;
-	u32 d;
-
-	use_arena();
-	if (!tc)
-		return;
-	d = domain_of_cpu(scx_bpf_task_cpu(p));
-	task_move(tc, d);
-	t = now_ns();
-	if (tc->slot != NL_NO_SLOT)
-		slot_at(tc->slot)->runnable_since_ns = t;
-	if (!(enq_flags & ENQ_WAKEUP))
-		return;
-	tc->burst = tc->exec_since_wake;
-	tc->exec_since_wake = 0;
-	tc->extended = 0;
-	tc->slice_used = tc->slice;
-	tc->slept = tc->stopped ? t - tc->stopped : 0;
-	tc->woken = t;
-	tc->wakes++;
-	clock = domain_of(domain_state(d))->clock_ns;
-	task_bound_lag(tc, clock, default_slice_ns);
-	task_bound_lead(tc, clock, default_slice_ns);
-	tc->key = tc->vtime;
-	if (recording.serial)
-		record_caused(p, NL_RECORD_WAKE);
 }
 
 /* ask: hands the task to its domain's worker. False when the ring is full. */
@@ -247,6 +260,31 @@ static __always_inline void enqueue_kernel(struct task_struct *p, struct task *t
 		kick_later(ds, d, p, cpu, key, t);
 }
 
+/*
+ * take_cpu: gives p, which wakes up, the CPU on whose run queue it is, if it comes before what runs there and all that
+ * wait. It is where dispatch() would take it; but a kick is an interrupt that this CPU sends itself first. False:
+ * nothing was done. Not twice before the first of them runs: the later would be the first.
+ */
+static __always_inline bool take_cpu(struct task_struct *p, struct task *tc, u32 d, struct domain_state *ds,
+				     struct nl_domain __arena *dom, s32 cpu, u64 key, u64 slice, u64 t)
+{
+	struct nl_cpu __arena *c = cpu_state(cpu);
+	struct cpu_local *local = cpu_local(cpu);
+
+	if (!c->preemptible || local->is_taken || !after(running_key(c, t), key) || is_closed(cpu, t) ||
+	    (cpu == ds->worker_cpu && worker_has_work(ds, dom)))
+		return false;
+	if ((nr_waiting(cpu) && !all_later(DSQ_CPU(cpu), key)) || !all_later(DSQ_DOMAIN(d), key))
+		return false;
+	local->is_taken = 1;
+	tc->key = key;
+	tc->slice = slice;
+	tc->slice_used = 0;
+	count(d, NL_CNT_PREEMPTIONS);
+	dsq_insert(p, DSQ_LOCAL, slice, ENQ_PREEMPT);
+	return true;
+}
+
 SEC("struct_ops/nodeland_enqueue")
 void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 {
@@ -291,15 +329,25 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 			cpu = ds->first_cpu;
 		}
 	}
-	task_move(tc, d);
+	task_runnable(p, tc, d, wakeup, t);
 
-	/* Threads of ours: at once when they wake, since a worker may wait for them; then by what they have had. */
+	/*
+	 * Threads of ours: at once when they wake, since a worker may wait for them; then by what they have had. One
+	 * that let another in goes on with its turn before all others.
+	 */
 	if (is_own(p)) {
+		u64 rest = tc->slice - tc->slice_used;
+
 		count(d, NL_CNT_OWN);
-		key = wakeup ? clock - NSEC_PER_SEC : own_key(p, tc, clock);
-		queue_cpu(p, tc, cpu, key, OWN_SLICE_NS);
-		if (wakeup)
+		if (wakeup) {
+			queue_cpu(p, tc, cpu, clock - NSEC_PER_SEC, OWN_SLICE_NS);
 			kick(cpu, KICK_PREEMPT);
+		} else if (!yielded && (s64)rest > (s64)SLICE_REST_MIN_NS) {
+			queue_cpu(p, tc, cpu, clock - NSEC_PER_SEC, rest);
+			tc->let_in = 1;
+		} else {
+			queue_cpu(p, tc, cpu, own_key(p, tc, clock), OWN_SLICE_NS);
+		}
 		return;
 	}
 	if (p->flags & PF_KTHREAD) {
@@ -308,7 +356,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 			tc->slice = default_slice_ns;
 			tc->slice_used = 0;
 			tc->key = clock - default_slice_ns;
-			dsq_insert(p, DSQ_LOCAL, default_slice_ns);
+			dsq_insert(p, DSQ_LOCAL, default_slice_ns, 0);
 			if (wakeup)
 				kick(cpu, KICK_PREEMPT);
 			return;
@@ -337,11 +385,13 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 			tc->slice = default_slice_ns;
 			tc->slice_used = 0;
 			tc->key = tc->vtime;
-			dsq_insert(p, DSQ_LOCAL, default_slice_ns);
+			dsq_insert(p, DSQ_LOCAL, default_slice_ns, 0);
 			return;
 		}
 		count(d, NL_CNT_BOUND);
 		key = undecided_key(ds, tc);
+		if (wakeup && take_cpu(p, tc, d, ds, dom, cpu, key, default_slice_ns, t))
+			return;
 		if (!wakeup && !yielded && tc->slice > tc->slice_used + SLICE_REST_MIN_NS)
 			queue_cpu(p, tc, cpu, key, tc->slice - tc->slice_used);
 		else
@@ -351,7 +401,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 
 			if (!c->preemptible) {
 				kick(cpu, KICK_IDLE);
-			} else if (after(running_key(c, t), key)) {
+			} else if (after(running_key(c, t), key) && !is_closed(cpu, t)) {
 				count(d, NL_CNT_PREEMPTIONS);
 				kick(cpu, KICK_PREEMPT);
 			}
@@ -506,17 +556,17 @@ void BPF_PROG(nodeland_tick, struct task_struct *p)
 	u32 d = domain_of_cpu(cpu);
 	struct nl_cpu __arena *c = cpu_state(cpu);
 	struct task *tc = task_of(p);
-	u64 mine, shared, key;
+	u64 mine, shared, key, t = now_ns();
 
 	use_arena();
 	if (recording.serial)
 		record_ran(p, NL_RECORD_RAN);
-	if (!c->preemptible || (tc && tc->runs_out))
+	if (!c->preemptible || (tc && tc->runs_out) || is_closed(cpu, t))
 		return;
 	mine = nr_waiting(cpu) ? first_key(DSQ_CPU(cpu)) : ~0ULL;
 	shared = scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) ? first_key(DSQ_DOMAIN(d)) : ~0ULL;
 	key = mine < shared ? mine : shared;
-	if (key != ~0ULL && after(running_key(c, now_ns()), key + TICK_MARGIN_SLICES * default_slice_ns)) {
+	if (key != ~0ULL && after(running_key(c, t), key + TICK_MARGIN_SLICES * default_slice_ns)) {
 		count(d, NL_CNT_PREEMPTIONS);
 		set_slice(p, 0);
 	}
@@ -530,12 +580,15 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	struct nl_cpu __arena *c = cpu_state(cpu);
 	struct domain_state *ds = domain_state(d);
 	struct nl_domain __arena *dom = domain_of(ds);
+	struct cpu_local *local = cpu_local(cpu);
 	struct task *tc = task_of(p);
 	u64 t = now_ns();
 
 	use_arena();
 	c->since_ns = t;
-	cpu_local(cpu)->is_ours = 1;
+	local->is_ours = 1;
+	local->is_taken = 0;
+	local->closed_until_ns = 0;
 	if (!tc)
 		return;
 	tc->started = t;
@@ -574,6 +627,8 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	c->key_ns = tc->key;
 	c->weight = tc->weight;
 	c->preemptible = 1;
+	if (is_own(p))
+		own_runs(p, tc, c, local, dom->clock_ns, t);
 	/*
 	 * Only what competes for the whole domain moves its clock, and only by beginning a turn, as the earliest of
 	 * all: in the middle of its turn one of low weight is far ahead of all that wait.
@@ -618,30 +673,12 @@ void BPF_PROG(nodeland_stopping, struct task_struct *p, bool runnable)
 		tc->slice_used = tc->slice;
 	}
 	tell_task(tc, NL_EVENT_STOPPING, cpu);
-	if (recording.serial && runnable)
-		record_ran(p, NL_RECORD_RAN);
-}
-
-SEC("struct_ops/nodeland_quiescent")
-void BPF_PROG(nodeland_quiescent, struct task_struct *p, u64 deq_flags)
-{
-	struct task *tc = task_of(p);
-	struct nl_slot __arena *s;
-
-	use_arena();
-	if (!tc)
-		return;
-	tc->woken = 0;
-	tc->enqueued = 0;
-	if (recording.serial && (deq_flags & DEQ_SLEEP))
-		record_ran(p, record_kind_of_sleep(p));
-	if (tc->slot == NL_NO_SLOT)
-		return;
-	s = slot_at(tc->slot);
-	if (s->runnable_since_ns) {
-		s->runnable_ns += now_ns() - s->runnable_since_ns;
-		s->runnable_since_ns = 0;
-	}
+	if (!runnable)
+		task_slept(tc, t);
+	/* One that is taken from its queue and put back, to be changed, does not run itself at that moment. */
+	if (recording.serial)
+		record_ran(p, !runnable && p->__state && bpf_get_current_task_btf() == p ? record_kind_of_sleep(p)
+											 : NL_RECORD_RAN);
 }
 
 /* A task that yields gives up the rest of its slice. For a worker this is how it waits. */
@@ -772,6 +809,20 @@ void BPF_PROG(nodeland_enable, struct task_struct *p)
 	tc->vtime = domain_of(domain_state(tc->domain))->clock_ns;
 	tc->key = tc->vtime;
 	tc->started = now_ns();
+}
+
+/* It leaves the class, or ends. */
+SEC("struct_ops/nodeland_disable")
+void BPF_PROG(nodeland_disable, struct task_struct *p)
+{
+	struct task *tc = task_of(p);
+
+	use_arena();
+	if (!tc)
+		return;
+	tc->woken = 0;
+	tc->enqueued = 0;
+	task_slept(tc, now_ns());
 }
 
 SEC("struct_ops/nodeland_set_weight")
@@ -963,16 +1014,15 @@ struct sched_ext_ops nodeland = {
 	.enqueue = (void *)nodeland_enqueue,
 	.dequeue = (void *)nodeland_dequeue,
 	.dispatch = (void *)nodeland_dispatch,
-	.runnable = (void *)nodeland_runnable,
 	.tick = (void *)nodeland_tick,
 	.running = (void *)nodeland_running,
 	.stopping = (void *)nodeland_stopping,
-	.quiescent = (void *)nodeland_quiescent,
 	.yield = (void *)nodeland_yield,
 	.update_idle = (void *)nodeland_update_idle,
 	.init_task = (void *)nodeland_init_task,
 	.exit_task = (void *)nodeland_exit_task,
 	.enable = (void *)nodeland_enable,
+	.disable = (void *)nodeland_disable,
 	.set_weight = (void *)nodeland_set_weight,
 	.set_cpumask = (void *)nodeland_set_cpumask,
 	.cpu_online = (void *)nodeland_cpu_online,

@@ -41,6 +41,12 @@ static __always_inline u64 running_key(struct nl_cpu __arena *c, u64 t)
 	return c->key_ns + 2 * ran * WEIGHT_DEFAULT / weight;
 }
 
+/* Whether what runs there is not to be preempted yet. */
+static __always_inline bool is_closed(s32 cpu, u64 t)
+{
+	return after(cpu_local(cpu)->closed_until_ns, t);
+}
+
 /* kick_idle: wakes one idle CPU of the domain where p may run; false when there is none. */
 static __always_inline bool kick_idle(struct domain_state *ds, struct task_struct *p, s32 start)
 {
@@ -68,7 +74,8 @@ static __always_inline void kick_later(struct domain_state *ds, u32 d, struct ta
 	bpf_for(i, 0, n) {
 		struct nl_cpu __arena *c = cpu_state(cpu);
 
-		if (c->preemptible && t - c->kicked_ns > KICK_SETTLE_NS && bpf_cpumask_test_cpu(cpu, p->cpus_ptr)) {
+		if (c->preemptible && t - c->kicked_ns > KICK_SETTLE_NS && !is_closed(cpu, t) &&
+		    bpf_cpumask_test_cpu(cpu, p->cpus_ptr)) {
 			u64 other = running_key(c, t);
 
 			if (after(other, latest)) {

@@ -37,6 +37,7 @@ struct task {
 	u8 extended; /* it had an extension since it last waited */
 	u8 keeps_key;
 	u8 runs_out;
+	u8 let_in; /* a thread of ours: another task took its CPU in the middle of its turn */
 	u8 ran_domain; /* domain + 1 in which it ran last, 0: it has not run */
 	u8 home; /* domain + 1 on the node its memory policy names, 0: none */
 	u8 paired; /* it and the task that woke it last wake each other */
@@ -217,6 +218,21 @@ static __always_inline void task_bound_lag(struct task *tc, u64 clock, u64 lag)
 		tc->vtime = clock - lag;
 	else if (after(tc->vtime, clock + LAG_MAX_NS))
 		tc->vtime = clock + LAG_MAX_NS;
+}
+
+/* task_wakes: what changes when it wakes up, in a domain whose clock and slice these are. */
+static __always_inline void task_wakes(struct task *tc, u64 clock, u64 slice, u64 t)
+{
+	tc->burst = tc->exec_since_wake;
+	tc->exec_since_wake = 0;
+	tc->extended = 0;
+	tc->slice_used = tc->slice;
+	tc->slept = tc->stopped ? t - tc->stopped : 0;
+	tc->woken = t;
+	tc->wakes++;
+	task_bound_lag(tc, clock, slice);
+	task_bound_lead(tc, clock, slice);
+	tc->key = tc->vtime;
 }
 
 /* slot_write_comm: execve() and prctl() change it without telling. */

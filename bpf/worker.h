@@ -86,7 +86,7 @@ static __always_inline void worker_enqueue(struct task_struct *p, struct task *t
 	if (ds->worker_cpu != cpu)
 		ds->worker_cpu = cpu;
 	ds->parked_ns = t;
-	dsq_insert(p, DSQ_WORKER(d), WORKER_SLICE_NS);
+	dsq_insert(p, DSQ_WORKER(d), WORKER_SLICE_NS, 0);
 	__sync_lock_test_and_set(&dom->parked, 1);
 	if ((tc->yielded || (enq_flags & ENQ_LAST)) && worker_has_work(ds, dom) &&
 	    t - ds->guest_since_ns > GUEST_TURN_NS)

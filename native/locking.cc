@@ -23,6 +23,8 @@ std::mutex mutex;
 std::map<int, AddressRange> stacks;              // by thread id; guarded by mutex
 std::map<std::uintptr_t, std::uintptr_t> locked; // begin to end; guarded by mutex
 constexpr std::size_t kMaxErrors = 8;
+// Of larger read-only mappings of files (node's data: locales, sources, the snapshot) most is never read.
+constexpr std::size_t kMaxReadOnlyBytes = 4 << 20;
 // V8's pages have 256 KiB; its larger ones hold one array each, which was filled.
 constexpr std::size_t kMaxHeapPageBytes = 512 << 10;
 
@@ -57,11 +59,18 @@ bool IsFile(const Mapping &mapping) {
   return begins("/") && !begins("/memfd:") && !begins("/dev/") && !begins("/SYSV");
 }
 
-// A range that was locked before has its pages: walking them all again would stop this thread for long. Were
-// it another mapping by now, its pages would be locked as they are touched.
-void LockRange(AddressRange range, const std::string &name, LockReport &report) {
+bool IsLargeData(const Mapping &mapping) {
+  return IsFile(mapping) && !mapping.writable && !mapping.executable &&
+         mapping.range.size() > kMaxReadOnlyBytes;
+}
+
+// All its pages, or those it has and will have (as_touched). A range that was locked before has its pages:
+// walking them all again would stop this thread for long. Were it another mapping by now, its pages would be
+// locked as they are touched.
+void LockRange(AddressRange range, const std::string &name, LockReport &report, bool as_touched = false) {
   const auto known = locked.find(range.begin);
-  const unsigned flags = known != locked.end() && known->second >= range.end ? MLOCK_ONFAULT : 0;
+  const bool is_known = known != locked.end() && known->second >= range.end;
+  const unsigned flags = is_known || as_touched ? MLOCK_ONFAULT : 0;
   if (mlock2(reinterpret_cast<void *>(range.begin), range.size(), flags) == 0) {
     ++report.mappings;
     report.bytes += range.size();
@@ -118,7 +127,7 @@ LockReport LockMemory(const std::vector<AddressRange> &arenas) {
       continue;
     KeepFromBalancing(mapping);
     if (IsFile(mapping) || mapping.name == "[heap]" || mapping.name == "[stack]")
-      LockRange(mapping.range, mapping.name, report);
+      LockRange(mapping.range, mapping.name, report, IsLargeData(mapping));
     else if (IsAnonymous(mapping) && mapping.writable)
       LockStacks(mapping, report);
   }

@@ -130,6 +130,7 @@ std::vector<Mapping> OwnMappings() {
     std::getline(fields, mapping.name);
     mapping.readable = permissions.substr(0, 1) == "r";
     mapping.writable = permissions.substr(1, 1) == "w";
+    mapping.executable = permissions.substr(2, 1) == "x";
     mappings.push_back(std::move(mapping));
   }
   return mappings;

@@ -64,6 +64,7 @@ struct Mapping {
   AddressRange range;
   bool readable;
   bool writable;
+  bool executable;
   std::string name; // path, [heap], or empty for anonymous memory
 };
 [[nodiscard]] std::vector<Mapping> OwnMappings();

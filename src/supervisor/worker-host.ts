@@ -13,6 +13,9 @@ const ENTRY = fileURLToPath(new URL('../../workers/domain.js', import.meta.url))
  */
 const HEAP_MAX_MB = 128;
 
+/** As the main thread's. All of a worker's stack is locked in memory; the default is four times this. */
+const STACK_MB = 1;
+
 /** HostedWorker is one worker at work. */
 export interface HostedWorker {
   /** Resolves when the worker is warm and registered; rejects when it died before. */
@@ -47,7 +50,7 @@ export function piscinaHost(threads: number): WorkerHost {
     atomics: 'disabled',
     closeTimeout: 2_000,
     recordTiming: false,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB, stackSizeMb: STACK_MB },
   });
   return {
     start(task) {
