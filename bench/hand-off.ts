@@ -1,12 +1,13 @@
 /**
- * What it costs to hand a task from one worker to another, through an inbox and through a MessagePort, in one alternating
- * run of two spinning threads on two CPUs.
+ * What it costs to hand a task from one worker to another, through an inbox, through a ring of ringbuf.js (one writer, one reader)
+ * and through a MessagePort, in one alternating run of two spinning threads on two CPUs.
  */
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { Command } from 'commander';
+import { RingBuffer } from 'ringbuf.js';
 import { EXIT, UserError } from '../src/cli/errors.js';
-import { inboxBytes } from '../src/handoff/inbox.js';
+import { INBOX_SIZE, inboxBytes } from '../src/handoff/inbox.js';
 import { readTopology } from '../src/topology/read.js';
 import { wholeNumber } from './lab/options.js';
 import { figure, type Measurement, ratioFigure } from './lab/result.js';
@@ -14,8 +15,11 @@ import { saveResult, withResults } from './lab/store.js';
 import { type Figure, figureOf } from './transport/statistics.js';
 import type { HandOffJob, HandOffTask } from './hand-off-worker.js';
 
-const RECORDS = { inbox: 256_000, port: 10_000 };
-const PINGS = { inbox: 20_000, port: 1_000, word: 20_000 };
+const RECORDS = { inbox: 256_000, ring: 256_000, port: 10_000 };
+const PINGS = { inbox: 20_000, ring: 20_000, port: 1_000, word: 20_000 };
+
+/** What a task takes in an inbox, beside its number there: slot, enqueue count, stamp, lag. */
+const RECORD_WORDS = 4;
 
 /** Times are nanoseconds per record, each round's, by what was measured. */
 type Times = ReadonlyMap<string, readonly number[]>;
@@ -23,7 +27,9 @@ type Times = ReadonlyMap<string, readonly number[]>;
 /** handOffCommand measures hand-off. */
 export function handOffCommand(): Command {
   const command = new Command('hand-off')
-    .description('nanoseconds per task handed from worker to worker, by inbox and by MessagePort')
+    .description(
+      'nanoseconds per task handed from worker to worker, by inbox, by ringbuf.js and by MessagePort',
+    )
     .option('--rounds <n>', 'alternating rounds', wholeNumber(1, 1000), 11)
     .option('--json', 'print JSON')
     .action(async ({ rounds, json, results }: { rounds: number; json?: true; results: string }) => {
@@ -45,7 +51,12 @@ function textOf({ figuresNs, ratio }: Report): string {
     ([name, { median, min, max, n }]) =>
       `${name.padEnd(22)} median ${median.toFixed(1)} ns (${min.toFixed(1)} to ${max.toFixed(1)}, n ${n})\n`,
   );
-  return `${lines.join('')}a record in batches of 128 by inbox is ${ratio.toFixed(1)} times faster than by port\n`;
+  const ofRing = figuresNs['ring: batches of 128'].median / figuresNs['inbox: batches of 128'].median;
+  return (
+    lines.join('') +
+    `a record in batches of 128 by inbox is ${ratio.toFixed(1)} times faster than by port, ` +
+    `and ${ofRing.toFixed(1)} times faster than by ringbuf.js\n`
+  );
 }
 
 function reportOf(times: Times): Report {
@@ -67,6 +78,7 @@ function measurementOf(times: Times, rounds: number): Measurement {
     figures: [
       ...[...times].map(([name, values]) => figure(name, 'ns per record', values)),
       ratio('word: one way', 'inbox: one way'),
+      ratio('ring: batches of 128', 'inbox: batches of 128'),
       ratio('port: batches of 1', 'inbox: batches of 128'),
     ],
   };
@@ -85,10 +97,10 @@ async function measure(rounds: number): Promise<Times> {
     // The first round warms up.
     for (let round = 0; round <= rounds; round++) {
       const note = round === 0 ? (): void => undefined : add;
-      for (const by of ['inbox', 'port', 'word'] as const) {
+      for (const by of ['inbox', 'ring', 'port', 'word'] as const) {
         note(`${by}: one way`, await pair.oneWayNs(by));
         if (by === 'word') continue;
-        for (const batch of by === 'inbox' ? [1, 8, 128] : [1])
+        for (const batch of by === 'port' ? [1] : [1, 8, 128])
           note(`${by}: batches of ${batch}`, await pair.recordNs(by, batch));
       }
     }
@@ -110,8 +122,10 @@ export class HandOffPair {
     // Two lines for each word, so that neither is fetched with the other.
     const words = new SharedArrayBuffer(256);
     const { port1, port2 } = new MessageChannel();
-    const first = await startThread({ cpu: firstCpu, memory, own: 0, other: 1, port: port1, words });
-    const second = await startThread({ cpu: secondCpu, memory, own: 1, other: 0, port: port2, words });
+    const rings = [0, 1].map(() => RingBuffer.getStorageForCapacity(INBOX_SIZE * RECORD_WORDS, Int32Array));
+    const shared = { memory, words, rings, recordWords: RECORD_WORDS };
+    const first = await startThread({ ...shared, cpu: firstCpu, own: 0, other: 1, port: port1 });
+    const second = await startThread({ ...shared, cpu: secondCpu, own: 1, other: 0, port: port2 });
     return new HandOffPair(first, second);
   }
 
@@ -121,7 +135,7 @@ export class HandOffPair {
   }
 
   /** recordNs is what a record takes in a stream of batches. */
-  recordNs(by: 'inbox' | 'port', batch: number): Promise<number> {
+  recordNs(by: 'inbox' | 'ring' | 'port', batch: number): Promise<number> {
     const count = Math.floor(RECORDS[by] / batch) * batch;
     return this.both({ role: 'send', by, count, batch }, 'receive');
   }

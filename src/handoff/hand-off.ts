@@ -118,6 +118,7 @@ export class HandOff {
       const lagNs = Math.max(-LAG_MAX_NS, Math.min(LAG_MAX_NS, tasks.vtimeNs(slot) - clockNs));
       inbox.put(slot, held.notes[slot << 1] | 0, held.notes[(slot << 1) | 1] & STAMP_MASK, lagNs);
     }
+    inbox.commit();
   }
 
   private wake(requests: Requests, to: number): void {

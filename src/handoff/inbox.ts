@@ -1,6 +1,6 @@
 /**
- * HOT PATH: no allocation, no exceptions, one kind of view, one compare-and-swap per batch on the sender's side and one
- * store per batch on the receiver's.
+ * HOT PATH: no allocation, no exceptions, one kind of view, one compare-and-swap and one store per batch on the sender's side,
+ * one store per batch on the receiver's.
  *
  * A domain's inbox: tasks that other domains' workers hand over. Many write, its worker reads. Like the task ring, a
  * place is named by its position, an int32 that wraps, and entry position & mask lies there.
@@ -10,8 +10,10 @@
  *   2. Compare-and-swap of tail from what it saw to past the n places it takes. Invariant: each place has one owner. On
  *      failure another sender was quicker: again from 1, so that there is still room. Without room nothing was changed:
  *      the tasks stay with the sender.
- *   3. Writes the payloads. Invariant: nobody reads them, since seq is still that of an earlier lap.
- *   4. Atomic store of each seq = position + 1. Invariant: seq == position + 1 means the payload is whole.
+ *   3. Writes the payloads, and plainly seq = position + 1 of all but the first of its places. Invariant: nobody reads them, since
+ *      the first's seq is still that of an earlier lap, and the receiver takes them in order.
+ *   4. Atomic store of the first one's seq = position + 1. Invariant: whoever has seen that sees all the others whole. One for
+ *      the batch: each would wait until the receiver's cache has given up the lines written before it.
  *   5. Sets the receiver's wake request, and has the kernel side look at it if it is parked.
  * Receiver, the worker of the domain:
  *   6. From head on, atomic loads of seq, until one is not committed.
@@ -22,12 +24,14 @@
  * that a worker holds for too long: the kernel side queues it.
  */
 
+/** Words of an entry: seq, enqueue count, slot | generation << 16, lag | flags. Four entries to a cache line. */
 const SEQ = 0;
-const SLOT = 1;
-const ENQ = 2;
-const STAMP = 3;
-const LAG = 4;
-const ENTRY_SHIFT = 3;
+const ENQ = 1;
+const WHO = 2;
+const LAG_FLAGS = 3;
+const ENTRY_SHIFT = 2;
+const LOW_16 = 0xffff;
+const FLAGS_MASK = 0xff;
 const TAIL = 0;
 /** Long after the kernel side has queued the tasks. */
 const HELD_UP_MAX_MS = 1_000;
@@ -55,7 +59,7 @@ export class Inbox {
   enq = 0;
   /** generation | TASK_FLAGs << 16 */
   stamp = 0;
-  /** Virtual time less its former domain's clock, in nanoseconds, within 2^31. */
+  /** Virtual time less its former domain's clock, within 2^31 ns; in steps of 256 ns, which leaves room for the flags. */
   lagNs = 0;
 
   /** @throws RangeError when the memory has no such inbox */
@@ -71,25 +75,34 @@ export class Inbox {
       const tail = Atomics.load(words, TAIL);
       if (((tail - Atomics.load(words, HEAD)) | 0) + n > INBOX_SIZE) return false;
       if (Atomics.compareExchange(words, TAIL, tail, (tail + n) | 0) === tail) {
+        this.first = tail;
         this.position = tail;
         return true;
       }
     }
   }
 
-  /** The next of the places reserved last. */
+  /** The first and the next of the places reserved last. */
+  private first = 0;
   private position = 0;
 
-  /** put fills the next reserved place (steps 3, 4). */
+  /** put fills the next reserved place (step 3). Slots have 16 bits, stamps 24. */
   put(slot: number, enq: number, stamp: number, lagNs: number): void {
     const { words, position } = this;
     const at = HEADER_WORDS + ((position & MASK) << ENTRY_SHIFT);
-    words[at + SLOT] = slot;
     words[at + ENQ] = enq;
-    words[at + STAMP] = stamp;
-    words[at + LAG] = lagNs;
-    this.position = (position + 1) | 0;
-    Atomics.store(words, at + SEQ, this.position);
+    words[at + WHO] = slot | (stamp << 16);
+    words[at + LAG_FLAGS] = (lagNs & ~FLAGS_MASK) | ((stamp >>> 16) & FLAGS_MASK);
+    const next = (position + 1) | 0;
+    if (position !== this.first) words[at + SEQ] = next;
+    this.position = next;
+  }
+
+  /** commit lets the receiver have what was put since the last `reserve`: all places it took (step 4). */
+  commit(): void {
+    const { first } = this;
+    if (first === this.position) return;
+    Atomics.store(this.words, HEADER_WORDS + ((first & MASK) << ENTRY_SHIFT) + SEQ, (first + 1) | 0);
   }
 
   /** room tells how many places are free; another sender may be quicker. */
@@ -130,10 +143,12 @@ export class Inbox {
     const at = HEADER_WORDS + ((head & MASK) << ENTRY_SHIFT);
     const next = (head + 1) | 0;
     if (Atomics.load(words, at + SEQ) !== next) return false;
-    this.slot = words[at + SLOT];
+    const who = words[at + WHO];
+    const lagFlags = words[at + LAG_FLAGS];
+    this.slot = who & LOW_16;
     this.enq = words[at + ENQ];
-    this.stamp = words[at + STAMP];
-    this.lagNs = words[at + LAG];
+    this.stamp = (who >>> 16) | ((lagFlags & FLAGS_MASK) << 16);
+    this.lagNs = lagFlags & ~FLAGS_MASK;
     this.head = next;
     return true;
   }

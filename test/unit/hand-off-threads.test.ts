@@ -41,12 +41,12 @@ test.each([0, 2 ** 31 - 1000])(
       for (; taken < 200 && inbox.take(); taken++) {
         const { slot, enq, stamp, lagNs } = inbox;
         // One sender's records come in order, whole, and none is missing.
-        if (enq !== next[slot] || stamp !== (enq & 0xffff) || lagNs !== -enq) {
+        if (enq !== next[slot] || stamp !== (enq & 0xffff) || lagNs !== -256 * enq) {
           expect({ slot, enq, stamp, lagNs }).toEqual({
             slot,
             enq: next[slot],
             stamp: next[slot] & 0xffff,
-            lagNs: -next[slot],
+            lagNs: -256 * next[slot],
           });
         }
         next[slot]++;
