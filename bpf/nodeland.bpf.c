@@ -261,9 +261,10 @@ static __always_inline void enqueue_kernel(struct task_struct *p, struct task *t
 }
 
 /*
- * take_cpu: gives p, which wakes up, the CPU on whose run queue it is, if it comes before what runs there and all that
- * wait. It is where dispatch() would take it; but a kick is an interrupt that this CPU sends itself first. False:
- * nothing was done. Not twice before the first of them runs: the later would be the first.
+ * take_cpu: gives p, which wakes up, the CPU on whose run queue it is and which runs this, if it comes before what runs
+ * there and all that wait. It is where dispatch() would take it; but a kick is an interrupt that this CPU sends itself
+ * first. False: nothing was done. Not twice before the first of them runs: the later would be the first. Critical
+ * sections are dispatch()'s to extend.
  */
 static __always_inline bool take_cpu(struct task_struct *p, struct task *tc, u32 d, struct domain_state *ds,
 				     struct nl_domain __arena *dom, s32 cpu, u64 key, u64 slice, u64 t)
@@ -271,10 +272,12 @@ static __always_inline bool take_cpu(struct task_struct *p, struct task *tc, u32
 	struct nl_cpu __arena *c = cpu_state(cpu);
 	struct cpu_local *local = cpu_local(cpu);
 
-	if (!c->preemptible || local->is_taken || !after(running_key(c, t), key) || is_closed(cpu, t) ||
-	    (cpu == ds->worker_cpu && worker_has_work(ds, dom)))
+	if (cpu != bpf_get_smp_processor_id() || !c->preemptible || local->is_taken || !after(running_key(c, t), key) ||
+	    is_closed(cpu, t) || (cpu == ds->worker_cpu && worker_has_work(ds, dom)))
 		return false;
 	if ((nr_waiting(cpu) && !all_later(DSQ_CPU(cpu), key)) || !all_later(DSQ_DOMAIN(d), key))
+		return false;
+	if (extension_ns && requests_extension())
 		return false;
 	local->is_taken = 1;
 	tc->key = key;
