@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util';
 import { SimFeed } from '../src/kernel/sim-feed.js';
 import { builtinPolicy } from '../src/policy/builtin.js';
+import { parseOptions } from '../src/policy/options.js';
 import { definePolicy, type PolicyDefinition } from '../src/policy/policy.js';
 import { letInline } from '../src/worker/compiler.js';
 import { DomainLoop } from '../src/worker/domain-loop.js';
@@ -63,6 +64,7 @@ function prepare({ policy, depth, batch }: Case): () => number {
   const loop = new DomainLoop(feed.arena, {
     domain: 0,
     policy: keepDepth(definition, depth),
+    options: parseOptions(definition, undefined),
     ask: 'auto',
     sliceUs: 5000,
   });

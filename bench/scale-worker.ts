@@ -11,6 +11,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { SessionId } from '../src/kernel/native-addon.js';
 import { native } from '../src/kernel/native.js';
 import { builtinPolicy } from '../src/policy/builtin.js';
+import { parseOptions } from '../src/policy/options.js';
 import { openArena } from '../src/shm/arena.js';
 import { mustStop, waitForCommand } from '../src/worker/control.js';
 import { DomainLoop, type DomainSettings } from '../src/worker/domain-loop.js';
@@ -47,7 +48,8 @@ const addon = native();
 addon.pinThread([part.cpu]);
 const policy = builtinPolicy(part.policy);
 if (policy === undefined) throw new Error(`no policy ${part.policy}`);
-const settings: DomainSettings = { domain: part.place.domain, policy, ask: 'auto', sliceUs: 5000 };
+const options = parseOptions(policy, undefined);
+const settings: DomainSettings = { domain: part.place.domain, policy, options, ask: 'auto', sliceUs: 5000 };
 const decides = part.kind === 'self' || part.kind === 'worker' || part.kind === 'take';
 if (decides) warmUp({ ...settings, wait: 'spin' });
 const loop = decides

@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { SessionId } from '../src/kernel/native-addon.js';
 import { native } from '../src/kernel/native.js';
 import { builtinPolicy } from '../src/policy/builtin.js';
+import { parseOptions } from '../src/policy/options.js';
 import type { PolicyDefinition } from '../src/policy/policy.js';
 import { openArena } from '../src/shm/arena.js';
 import { DomainLoop, type DomainSettings } from '../src/worker/domain-loop.js';
@@ -30,7 +31,9 @@ export type TransportTask = { readonly cpu: number; readonly policy: string } & 
 const task = workerData as TransportTask;
 const addon = native();
 addon.pinThread([task.cpu]);
-const settings: DomainSettings = { domain: 0, policy: policyNamed(task.policy), ask: 'auto', sliceUs: 5000 };
+const policy = policyNamed(task.policy);
+const options = parseOptions(policy, undefined);
+const settings: DomainSettings = { domain: 0, policy, options, ask: 'auto', sliceUs: 5000 };
 warmUp({ ...settings, wait: 'spin' });
 if (task.kind === 'rounds') serveRounds(task.tasksPerBatch);
 else spin(task.session, task.byteLength, task.control);

@@ -1,6 +1,7 @@
 /** The hot path allocates nothing, as far as the size of the heap shows. */
 import { getHeapStatistics } from 'node:v8';
 import { SimFeed } from '../kernel/sim-feed.js';
+import { parseOptions } from '../policy/options.js';
 import { letInline } from '../worker/compiler.js';
 import { BATCH_TASKS, DomainLoop } from '../worker/domain-loop.js';
 import { type Check, type Subject, verdict } from './check.js';
@@ -35,7 +36,13 @@ export const noAllocation: Check = {
 /** Heap growth over so many decisions; Infinity when a collection fell into them. */
 function growthBytes({ policy, options }: Subject): number {
   const feed = new SimFeed(SLOTS);
-  const loop = new DomainLoop(feed.arena, { domain: 0, policy, options, ask: 'auto', sliceUs: SLICE_US });
+  const loop = new DomainLoop(feed.arena, {
+    domain: 0,
+    policy,
+    options: parseOptions(policy, options),
+    ask: 'auto',
+    sliceUs: SLICE_US,
+  });
   decide(feed, loop, DECISIONS / 4);
   const before = getHeapStatistics().used_heap_size;
   decide(feed, loop, DECISIONS);

@@ -1,5 +1,6 @@
 /** Situations that do not happen on a quiet machine. */
 import { SimKernel } from '../kernel/sim.js';
+import { parseOptions } from '../policy/options.js';
 import { definePolicy } from '../policy/policy.js';
 import { DomainLoop } from '../worker/domain-loop.js';
 import { type Check, ms, notApplicable, percent, verdict } from './check.js';
@@ -119,7 +120,7 @@ export const takesOver: Check = {
     kernel.attach(0, () => loop.batch());
     const tasks = Array.from({ length: 50 }, () => kernel.spawn({ runNs: 2 * MS, startNs: MS }));
     kernel.at(10 * MS, () => {
-      loop.replace({ policy, options });
+      loop.replace({ policy, options: parseOptions(policy, options) });
       kernel.attach(0, () => loop.batch());
     });
     kernel.run(SECOND);

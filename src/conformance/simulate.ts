@@ -1,6 +1,7 @@
 /** The policy under test on the simulated kernel, watched. */
 import { SimKernel, type SimOptions } from '../kernel/sim.js';
 import type { SimTask } from '../kernel/sim-task.js';
+import { parseOptions } from '../policy/options.js';
 import { DomainLoop } from '../worker/domain-loop.js';
 import type { Subject } from './check.js';
 
@@ -22,7 +23,13 @@ export const WEIGHTS_BY_NICE: readonly (readonly [nice: number, weight: number])
 
 /** loopOf makes the worker's loop with the policy. */
 export function loopOf(kernel: SimKernel, { policy, options }: Subject): DomainLoop {
-  return new DomainLoop(kernel.arena, { domain: 0, policy, options, ask: 'auto', sliceUs: SLICE_US });
+  return new DomainLoop(kernel.arena, {
+    domain: 0,
+    policy,
+    options: parseOptions(policy, options),
+    ask: 'auto',
+    sliceUs: SLICE_US,
+  });
 }
 
 /** simulate makes a machine of one domain that the policy schedules. */

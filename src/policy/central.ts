@@ -1,5 +1,5 @@
 /** HOT PATH (enqueue, dispatch, tick): no allocation, no exceptions. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { CpuView } from '../shm/cpu-view.js';
 import { DECISION_FLAG, LIMIT } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
@@ -14,14 +14,15 @@ const SLICE_US = LIMIT.SLICE_MAX_US;
 const RUN_OUT = DECISION_FLAG.RUN_OUT;
 const TICK_MS = 5;
 
-const options = z.strictObject({
-  /** Who runs for longer while another waits for longer gives way: in microseconds, counted in ticks of 5 ms. */
-  quantumUs: z
-    .int()
-    .min(TICK_MS * 1000)
-    .max(10_000_000)
-    .default(20_000),
-});
+const options = (zod: typeof z) =>
+  zod.strictObject({
+    /** Who runs for longer while another waits for longer gives way: in microseconds, counted in ticks of 5 ms. */
+    quantumUs: zod
+      .int()
+      .min(TICK_MS * 1000)
+      .max(10_000_000)
+      .default(20_000),
+  });
 
 const state = {
   /** The tick at which its last decision was published. */
@@ -51,7 +52,7 @@ class Central implements Policy {
   /** [0]: the last key given out. */
   private readonly last = new Float64Array(1);
 
-  constructor(context: PolicyContext<z.output<typeof options>, typeof state>) {
+  constructor(context: PolicyContext<z.output<ReturnType<typeof options>>, typeof state>) {
     const { nrSlots, cpus } = context;
     this.tasks = context.tasks;
     this.cpus = cpus;

@@ -1,5 +1,5 @@
 /** HOT PATH (enqueue, dispatch): no allocation, no exceptions. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { CpuView } from '../shm/cpu-view.js';
 import { DECISION_FLAG, LIMIT, ORDER_FLAG, TASK_FLAG } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
@@ -44,17 +44,18 @@ const NOW = 0;
 const SHIFT = 1;
 const LEFT = 2;
 
-const options = z
-  .strictObject({
-    /** What a task asks for at a time, in microseconds; that of a task that does not sleep. */
-    baseSliceUs: z.int().min(SLICE_MIN_US).max(SLICE_MAX_US).default(3000),
-    /** One that sleeps asks for what it runs between two sleeps on average, but for this at least. */
-    minSliceUs: z.int().min(SLICE_MIN_US).max(SLICE_MAX_US).default(500),
-  })
-  .refine(({ baseSliceUs, minSliceUs }) => minSliceUs <= baseSliceUs, {
-    path: ['minSliceUs'],
-    message: 'expected no more than baseSliceUs',
-  });
+const options = (zod: typeof z) =>
+  zod
+    .strictObject({
+      /** What a task asks for at a time, in microseconds; that of a task that does not sleep. */
+      baseSliceUs: zod.int().min(SLICE_MIN_US).max(SLICE_MAX_US).default(3000),
+      /** One that sleeps asks for what it runs between two sleeps on average, but for this at least. */
+      minSliceUs: zod.int().min(SLICE_MIN_US).max(SLICE_MAX_US).default(500),
+    })
+    .refine(({ baseSliceUs, minSliceUs }) => minSliceUs <= baseSliceUs, {
+      path: ['minSliceUs'],
+      message: 'expected no more than baseSliceUs',
+    });
 
 const state = {
   /** Owed in virtual time, when it was decided last (or left, if that was noticed). */
@@ -95,7 +96,7 @@ class Eevdf implements Policy {
   private hasLooked = false;
   private hand = 0;
 
-  constructor(context: PolicyContext<z.output<typeof options>, typeof state>) {
+  constructor(context: PolicyContext<z.output<ReturnType<typeof options>>, typeof state>) {
     const { nrSlots, options } = context;
     this.tasks = context.tasks;
     this.cpus = context.cpus;

@@ -168,14 +168,20 @@ export type StandingMode = 'auto' | 'own' | 'none';
  */
 export type WeightsMode = 'proportional' | 'ordered' | 'ignored';
 
+/** OptionsSchema is a zod schema, or makes one. What it gives reaches the workers as a structured clone. */
+export type OptionsSchema<Options> = z.ZodType<Options> | ((zod: typeof z) => z.ZodType<Options>);
+
 /** PolicyModule is what {@link definePolicy} takes. */
 export interface PolicyModule<Options, State extends StateSpec> {
   /** Lower-case letters, digits and dashes: the name in the configuration and in messages. */
   readonly name: string;
   /** One line for lists of policies. */
   readonly summary: string;
-  /** Checks the options of the configuration and fills in defaults. Without it the policy has none. */
-  readonly options?: z.ZodType<Options> | undefined;
+  /**
+   * Checks the options of the configuration and fills in defaults, in the main thread. Without it the policy has none. A
+   * function spares the workers zod.
+   */
+  readonly options?: OptionsSchema<Options> | undefined;
   /** Per-task state. */
   readonly state?: State;
   /** `auto` unless said. */
@@ -210,7 +216,7 @@ export function definePolicy<Options = undefined, const State extends StateSpec 
     throw new TypeError(`policy name "${name}": expected lower-case letters, digits and dashes`);
   }
   if (typeof module.create !== 'function') throw new TypeError(`policy ${name}: create is not a function`);
-  if (options !== undefined && typeof options.safeParse !== 'function') {
+  if (options !== undefined && typeof options !== 'function' && typeof options.safeParse !== 'function') {
     throw new TypeError(`policy ${name}: options is not a zod schema`);
   }
   for (const [field, kind] of Object.entries<string>(state)) {
@@ -239,45 +245,3 @@ export function definePolicy<Options = undefined, const State extends StateSpec 
     create: (context) => module.create(context as PolicyContext<Options, State>),
   };
 }
-
-/** OptionMistake is one wrong option. */
-export interface OptionMistake {
-  /** Where in the options; empty for all of them. */
-  readonly path: readonly string[];
-  readonly text: string;
-}
-
-/** OptionsError says which options of a policy are wrong, and what was expected. */
-export class OptionsError extends TypeError {
-  override name = 'OptionsError';
-
-  constructor(
-    policy: string,
-    readonly mistakes: readonly OptionMistake[],
-  ) {
-    super(
-      `policy ${policy}: ${mistakes.map(({ path, text }) => `${path.join('.') || 'options'}: ${text}`).join('; ')}`,
-    );
-  }
-}
-
-/**
- * parseOptions checks a policy's options, as the configuration has them, and fills in defaults.
- *
- * @throws OptionsError that names each wrong option and what was expected
- */
-export function parseOptions({ name, options }: PolicyDefinition, given: unknown): unknown {
-  if (options === undefined) {
-    if (given === undefined || isEmpty(given)) return undefined;
-    throw new OptionsError(name, [{ path: [], text: 'this policy has none' }]);
-  }
-  const parsed = options.safeParse(given ?? {});
-  if (parsed.success) return parsed.data;
-  throw new OptionsError(
-    name,
-    parsed.error.issues.map(({ path, message }) => ({ path: path.map(String), text: message })),
-  );
-}
-
-const isEmpty = (given: unknown): boolean =>
-  typeof given === 'object' && given !== null && Object.keys(given).length === 0;

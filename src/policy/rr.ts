@@ -1,12 +1,13 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { LIMIT } from '../shm/layout.generated.js';
 import { InTurn } from './lib/in-turn.js';
 import { definePolicy } from './policy.js';
 
-const options = z.strictObject({
-  /** The length of a turn, in microseconds. */
-  quantumUs: z.int().min(LIMIT.SLICE_MIN_US).max(LIMIT.SLICE_MAX_US).default(10_000),
-});
+const options = (zod: typeof z) =>
+  zod.strictObject({
+    /** The length of a turn, in microseconds. */
+    quantumUs: zod.int().min(LIMIT.SLICE_MIN_US).max(LIMIT.SLICE_MAX_US).default(10_000),
+  });
 
 /**
  * rr is round robin: everybody in turn, each for one quantum, whatever its weight, as POSIX has it for SCHED_RR at one

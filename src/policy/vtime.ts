@@ -1,5 +1,5 @@
 /** HOT PATH (enqueue, dispatch): no allocation, no exceptions. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { DECISION_FLAG, LIMIT, ORDER_FLAG, TASK_FLAG } from '../shm/layout.generated.js';
 import type { Slot } from '../shm/slot.js';
 import type { TaskView } from '../shm/task-view.js';
@@ -14,33 +14,34 @@ const MAY_PREEMPT = DECISION_FLAG.PREEMPT;
 const ORDER_MAY_PREEMPT = ORDER_FLAG.PREEMPT;
 const WEIGHT_DEFAULT = 100;
 
-const options = z.strictObject({
-  execCapSlices: z
-    .number()
-    .min(0)
-    .max(1000)
-    .default(100)
-    .describe(
-      "weighted execution since its last wake-up delays a task's deadline by at most so many default slices",
-    ),
-  sliceSpread: z
-    .number()
-    .min(1)
-    .max(100)
-    .default(4)
-    .describe(
-      'a slice is the default slice times weight / 100, between the default divided and multiplied by this',
-    ),
-  orderWakes: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(1024)
-    .describe('a standing order is valid for so many wake-ups'),
-  orderValidMs: z.int().min(1).max(60_000).default(1000).describe('and for so many milliseconds'),
-});
+const options = (zod: typeof z) =>
+  zod.strictObject({
+    execCapSlices: zod
+      .number()
+      .min(0)
+      .max(1000)
+      .default(100)
+      .describe(
+        "weighted execution since its last wake-up delays a task's deadline by at most so many default slices",
+      ),
+    sliceSpread: zod
+      .number()
+      .min(1)
+      .max(100)
+      .default(4)
+      .describe(
+        'a slice is the default slice times weight / 100, between the default divided and multiplied by this',
+      ),
+    orderWakes: zod
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(1024)
+      .describe('a standing order is valid for so many wake-ups'),
+    orderValidMs: zod.int().min(1).max(60_000).default(1000).describe('and for so many milliseconds'),
+  });
 
-type VtimeOptions = z.output<typeof options>;
+type VtimeOptions = z.output<ReturnType<typeof options>>;
 
 /**
  * vtime schedules as scx_rustland does (scheds/rust/scx_rustland/src/main.rs): earliest deadline first, where

@@ -145,7 +145,7 @@ class Simulation {
   /** A policy that throws ends the simulation: what would follow is of no use to who wrote it. */
   private startWorker(domain: number): void {
     const { kernel } = this;
-    const { definition, options } = this.policies[domain];
+    const { definition, checked: options } = this.policies[domain];
     const { config, plan } = this.prepared;
     const { neighbours, distances } = plan.domains[domain];
     const guarded = <T>(action: () => T): T => {

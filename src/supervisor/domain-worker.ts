@@ -87,7 +87,7 @@ export class DomainWorker {
 
   /** order is a policy as the worker gets it; its state is that of the other domains with it. */
   private order(chosen: ChosenPolicy): PolicyOrder & { readonly stateMemory: SharedArrayBuffer } {
-    const { module: policy, definition, options } = chosen;
+    const { module: policy, definition, checked: options } = chosen;
     const stateMemory = this.memories.memoryOf(this.domain.id, definition);
     return { policy, stateMemory, ...(options === undefined ? {} : { options }) };
   }

@@ -7,19 +7,22 @@ import { harmless } from '../config/issues.js';
 import { DEFAULT_POLICY } from '../policy/builtin-names.js';
 import { builtinPolicy } from '../policy/builtin.js';
 import type { LoadedPolicy, PolicyLoader } from '../policy/load.js';
-import { OptionsError, parseOptions } from '../policy/policy.js';
+import { OptionsError, parseOptions } from '../policy/options.js';
 
 /** ChosenPolicy is a policy with options that it accepts. */
 export interface ChosenPolicy extends LoadedPolicy {
   /** As given; undefined where none were. */
   readonly options: PolicyOptions | undefined;
+  /** What the policy made of them: what its workers get. */
+  readonly checked: unknown;
 }
 
 /** builtinDefault is the built-in policy for a domain whose own failed too often. */
 export function builtinDefault(): ChosenPolicy {
   const definition = builtinPolicy(DEFAULT_POLICY);
   if (definition === undefined) throw new TypeError(`no policy ${DEFAULT_POLICY}`);
-  return { source: DEFAULT_POLICY, module: DEFAULT_POLICY, definition, options: undefined };
+  const checked = parseOptions(definition, undefined);
+  return { source: DEFAULT_POLICY, module: DEFAULT_POLICY, definition, options: undefined, checked };
 }
 
 /**
@@ -68,7 +71,7 @@ export function withOptions(
   about: (path: readonly string[]) => string,
 ): ChosenPolicy {
   try {
-    parseOptions(policy.definition, options);
+    return { ...policy, options, checked: parseOptions(policy.definition, options) };
   } catch (error) {
     if (!(error instanceof OptionsError)) throw error;
     const lines = error.mistakes.map(({ path, text }) =>
@@ -76,5 +79,4 @@ export function withOptions(
     );
     throw new UserError(lines.join('\n'), EXIT.config, { cause: error });
   }
-  return { ...policy, options };
 }

@@ -13,13 +13,7 @@
  *      changes nothing, and the kernel side takes back what is kept for too long. Else a wake request of its own, so that
  *      it is not parked with tasks to decide. Then store the task ring's head, which makes either visible.
  */
-import {
-  type AskMode,
-  type DomainNeighbours,
-  parseOptions,
-  type Policy,
-  type PolicyDefinition,
-} from '../policy/policy.js';
+import { type AskMode, type DomainNeighbours, type Policy, type PolicyDefinition } from '../policy/policy.js';
 import { HandOff } from '../handoff/hand-off.js';
 import { TaskState } from '../policy/state.js';
 import { type Arena, domainPlace, type DomainPlace } from '../shm/arena.js';
@@ -46,7 +40,7 @@ export interface DomainSettings {
   readonly policy: PolicyDefinition;
   readonly ask: AskMode;
   readonly sliceUs: number;
-  /** The policy's options as the configuration has them; its defaults without. */
+  /** The policy's options, as parseOptions (policy/options.ts) gives them. */
   readonly options?: unknown;
   /** Shared by all domains with this policy; see state.ts. Without it the loop has its own. */
   readonly stateMemory?: ArrayBufferLike | undefined;
@@ -124,7 +118,7 @@ export class DomainLoop {
       nrSlots: arena.nrSlots,
       sliceUs: settings.sliceUs,
       ask: settings.ask,
-      options: parseOptions(definition, chosen.options),
+      options: chosen.options,
       state: state.arrays,
       tasks,
       cpus: new CpuView(arena, cpusOf(arena, settings.domain), settings.siblings ?? alone(arena.nrCpus)),

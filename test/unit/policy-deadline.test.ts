@@ -5,7 +5,7 @@ import type { SimTask } from '../../src/kernel/sim-task.js';
 import deadline from '../../src/policy/deadline.js';
 import { BUDGET_STATE, Budgets, classCapacityUs } from '../../src/policy/deadline/budgets.js';
 import { options } from '../../src/policy/deadline/options.js';
-import { parseOptions } from '../../src/policy/policy.js';
+import { parseOptions } from '../../src/policy/options.js';
 import { TaskState } from '../../src/policy/state.js';
 import { slot } from '../../src/shm/slot.js';
 import { DomainLoop } from '../../src/worker/domain-loop.js';
@@ -33,7 +33,7 @@ function kernelWith(settings: unknown, sim: Partial<SimOptions> = {}): SimKernel
     policy: deadline,
     ask,
     sliceUs: SLICE_NS / 1000,
-    options: settings,
+    options: parseOptions(deadline, settings),
   });
   kernel.attach(0, () => loop.batch());
   return kernel;

@@ -1,5 +1,6 @@
 /** What a policy is told, and when: on a simulated kernel. */
 import { describe, expect, it } from 'vitest';
+import { parseOptions } from '../../src/policy/options.js';
 import {
   definePolicy,
   type Policy,
@@ -383,6 +384,32 @@ describe('standing orders', () => {
   });
 });
 
+describe('parseOptions', () => {
+  it('takes a schema or what makes one, and refuses options where there are none', () => {
+    const create = (): object => ({});
+    const made = definePolicy({
+      name: 'made',
+      summary: '',
+      options: (zod) => zod.strictObject({ share: zod.number().max(1).default(0.5) }),
+      create,
+    });
+    expect(parseOptions(made, undefined)).toEqual({ share: 0.5 });
+    expect(() => parseOptions(made, { share: 2 })).toThrow('policy made: share: ');
+    expect(() =>
+      parseOptions(
+        policyWith(() => ({})),
+        { what: 1 },
+      ),
+    ).toThrow('this policy has none');
+    expect(
+      parseOptions(
+        policyWith(() => ({})),
+        {},
+      ),
+    ).toBeUndefined();
+  });
+});
+
 describe('DomainLoop.replace', () => {
   it('carries held tasks over, has the old policy unload, and tells the new one of each task anew', () => {
     const before: string[] = [];
@@ -440,9 +467,6 @@ describe('DomainLoop.replace', () => {
     expect(() => {
       loops[0].replace({ policy: broken });
     }).toThrow('no such luck');
-    expect(() => {
-      loops[0].replace({ policy: policyWith(() => ({})), options: { what: 1 } });
-    }).toThrow('has none');
     expect(kernel.domains[0].tickMs).toBe(10);
     const { runs } = task;
     kernel.run(200 * MS);

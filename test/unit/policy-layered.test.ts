@@ -9,7 +9,7 @@ import { SimDecisionConsumer, SimTaskProducer } from '../../src/kernel/sim-rings
 import layered from '../../src/policy/layered.js';
 import { CgroupPaths } from '../../src/policy/layered/cgroup-paths.js';
 import { RulesFile } from '../../src/policy/layered/rules-file.js';
-import { parseOptions } from '../../src/policy/policy.js';
+import { parseOptions } from '../../src/policy/options.js';
 import { stateBytes } from '../../src/policy/state.js';
 import { domainPlace, writeU64 } from '../../src/shm/arena.js';
 import { CPU, DECISION_FLAG, DOMAIN, LIMIT, ORDER, SLOT, TASK_FLAG } from '../../src/shm/layout.generated.js';
@@ -35,7 +35,7 @@ function kernelWith(settings: unknown, sim: Partial<SimOptions> = {}): SimKernel
     policy: layered,
     ask: sim.askAlways === true ? 'always' : 'auto',
     sliceUs: SLICE_US,
-    options: settings,
+    options: parseOptions(layered, settings),
   });
   kernel.attach(0, () => loop.batch());
   return kernel;
@@ -72,7 +72,7 @@ function machine(settings: unknown, nrDomains = 1) {
       policy: layered,
       ask: 'auto',
       sliceUs: SLICE_US,
-      options: settings,
+      options: parseOptions(layered, settings),
       stateMemory,
       inboxMemory,
     }),

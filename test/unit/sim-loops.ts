@@ -2,6 +2,7 @@
 import { inboxBytes } from '../../src/handoff/inbox.js';
 import { SimKernel, type SimOptions } from '../../src/kernel/sim.js';
 import { builtinPolicy } from '../../src/policy/builtin.js';
+import { parseOptions } from '../../src/policy/options.js';
 import type { PolicyDefinition } from '../../src/policy/policy.js';
 import { stateBytes } from '../../src/policy/state.js';
 import { DomainLoop } from '../../src/worker/domain-loop.js';
@@ -29,7 +30,7 @@ export function loopsWith(
       new DomainLoop(kernel.arena, {
         domain,
         policy: definition,
-        options: options.policyOptions,
+        options: parseOptions(definition, options.policyOptions),
         ask: options.askAlways === true ? 'always' : 'auto',
         sliceUs: options.sliceUs ?? 5000,
         stateMemory,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SimKernel, type SimOptions } from '../../src/kernel/sim.js';
 import { builtinPolicy } from '../../src/policy/builtin.js';
+import { parseOptions } from '../../src/policy/options.js';
 import { definePolicy, type PolicyDefinition } from '../../src/policy/policy.js';
 import { LIMIT } from '../../src/shm/layout.generated.js';
 import { DomainLoop } from '../../src/worker/domain-loop.js';
@@ -16,6 +17,7 @@ function kernelWith(policy: PolicyDefinition | string, options: Partial<SimOptio
     const loop = new DomainLoop(kernel.arena, {
       domain,
       policy: definition,
+      options: parseOptions(definition, undefined),
       ask,
       sliceUs: options.sliceUs ?? 5000,
     });

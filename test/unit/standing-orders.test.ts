@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { setUpSimMemory } from '../../src/kernel/sim-memory.js';
 import { SimDecisionConsumer, SimTaskProducer } from '../../src/kernel/sim-rings.js';
 import { builtinPolicy } from '../../src/policy/builtin.js';
+import { parseOptions } from '../../src/policy/options.js';
 import { writeU64 } from '../../src/shm/arena.js';
 import { ORDER, SLOT, TASK_FLAG } from '../../src/shm/layout.generated.js';
 import { slot } from '../../src/shm/slot.js';
@@ -70,6 +71,7 @@ describe('vtime', () => {
     const loop = new DomainLoop(arena, {
       domain: 0,
       policy: builtinPolicy('vtime')!,
+      options: parseOptions(builtinPolicy('vtime')!, undefined),
       ask: 'auto',
       sliceUs: 5000,
     });

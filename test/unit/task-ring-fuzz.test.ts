@@ -4,6 +4,7 @@ import { setUpSimMemory } from '../../src/kernel/sim-memory.js';
 import { SimTaskProducer } from '../../src/kernel/sim-rings.js';
 import { BUILTIN_POLICY_NAMES } from '../../src/policy/builtin-names.js';
 import { builtinPolicy } from '../../src/policy/builtin.js';
+import { parseOptions } from '../../src/policy/options.js';
 import { type Arena, type DomainPlace, domainPlace } from '../../src/shm/arena.js';
 import { DecisionRing } from '../../src/shm/decision-ring.js';
 import { HeldTasks } from '../../src/shm/held-tasks.js';
@@ -222,6 +223,7 @@ test.each(BUILTIN_POLICY_NAMES)(
         loop = new DomainLoop(made.arena, {
           domain: 1,
           policy,
+          options: parseOptions(policy, undefined),
           ask: random.pick(['auto', 'always']),
           sliceUs: 5000,
         });

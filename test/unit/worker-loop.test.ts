@@ -3,6 +3,7 @@ import { SimFeed } from '../../src/kernel/sim-feed.js';
 import { setUpSimMemory } from '../../src/kernel/sim-memory.js';
 import { SimDecisionConsumer, SimTaskProducer } from '../../src/kernel/sim-rings.js';
 import { builtinPolicy } from '../../src/policy/builtin.js';
+import { parseOptions } from '../../src/policy/options.js';
 import { definePolicy, type PolicyDefinition } from '../../src/policy/policy.js';
 import { domainPlace } from '../../src/shm/arena.js';
 import { DOMAIN, SLOT, WORKER_STAT, WORKER_STATE } from '../../src/shm/layout.generated.js';
@@ -166,7 +167,10 @@ describe('warm-up', () => {
   it('runs every built-in policy in every way of waiting', () => {
     for (const wait of ['park', 'poll'] as const) {
       for (const name of ['fifo', 'vtime']) {
-        expect(warmUp({ ...settings, policy: builtinPolicy(name)!, wait })).toBeUndefined();
+        const policy = builtinPolicy(name)!;
+        expect(
+          warmUp({ ...settings, policy, options: parseOptions(policy, undefined), wait }),
+        ).toBeUndefined();
       }
     }
   });

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { z } from 'zod';
 import { PolicyLoader } from '../../policy/load.js';
+import { schemaOf } from '../../policy/options.js';
 import type { PolicyDefinition } from '../../policy/policy.js';
 
 /** What of a JSON schema is shown. */
@@ -35,7 +36,8 @@ export function showCommand(): Command {
     });
 }
 
-function optionSchema({ options }: PolicyDefinition): Record<string, unknown> | null {
+function optionSchema(definition: PolicyDefinition): Record<string, unknown> | null {
+  const options = schemaOf(definition);
   // What has no counterpart in JSON is shown as anything.
   return options === undefined ? null : z.toJSONSchema(options, { io: 'input', unrepresentable: 'any' });
 }

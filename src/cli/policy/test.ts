@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { Subject } from '../../conformance/check.js';
 import type { Report } from '../../conformance/run.js';
 import { PolicyLoader } from '../../policy/load.js';
-import { parseOptions } from '../../policy/policy.js';
+import { parseOptions } from '../../policy/options.js';
 import { SandboxError } from '../../sandbox/errors.js';
 import { EXIT, UserError } from '../errors.js';
 import { collect, parsePolicyOptions } from '../policy-options.js';
