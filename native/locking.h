@@ -1,8 +1,8 @@
 // locking.h: keeps in memory what a scheduler's thread touches, without mlockall.
 //
 // Locked: file-backed mappings (node itself, its libraries, this addon), [heap], [stack], the stacks of
-// threads that registered, and the parts of arenas in use. Large read-only data of files (node's own has 57 MB) only
-// as far as it was touched, and as it will be. Not locked: V8's anonymous memory and PROT_NONE
+// threads that registered, and the parts of arenas in use. Large read-only data of files (node's own has 57
+// MB) only as far as it was touched, and as it will be. Not locked: V8's anonymous memory and PROT_NONE
 // areas. V8 gives pages back with mprotect and madvise under a CHECK, and madvise refuses locked memory, so
 // that mlockall in any form kills the process when an isolate ends or code is freed. V8's heap is kept from
 // faulting by fixed sizes and warm-up instead; what is left free in its 256 KiB pages is touched.

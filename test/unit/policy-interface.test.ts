@@ -1,5 +1,6 @@
 /** What a policy is told, and when: on a simulated kernel. */
 import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
 import { parseOptions } from '../../src/policy/options.js';
 import {
   definePolicy,
@@ -386,13 +387,10 @@ describe('standing orders', () => {
 
 describe('parseOptions', () => {
   it('takes a schema or what makes one, and refuses options where there are none', () => {
-    const create = (): object => ({});
-    const made = definePolicy({
-      name: 'made',
-      summary: '',
-      options: (zod) => zod.strictObject({ share: zod.number().max(1).default(0.5) }),
-      create,
-    });
+    const nothing = (): void => undefined;
+    const create = (): Policy => ({ enqueue: nothing, dispatch: nothing });
+    const options = (zod: typeof z) => zod.strictObject({ share: zod.number().max(1).default(0.5) });
+    const made = definePolicy({ name: 'made', summary: '', options, create });
     expect(parseOptions(made, undefined)).toEqual({ share: 0.5 });
     expect(() => parseOptions(made, { share: 2 })).toThrow('policy made: share: ');
     expect(() =>
