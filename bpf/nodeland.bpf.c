@@ -585,6 +585,7 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	struct nl_domain __arena *dom = domain_of(ds);
 	struct cpu_local *local = cpu_local(cpu);
 	struct task *tc = task_of(p);
+	bool was_taken = local->is_taken;
 	u64 t = now_ns();
 
 	use_arena();
@@ -626,6 +627,9 @@ void BPF_PROG(nodeland_running, struct task_struct *p)
 	}
 	if (cpu == ds->worker_cpu && (p->nr_cpus_allowed == 1 || ds->state != NL_DOMAIN_ACTIVE))
 		ds->worker_ran_ns = 0;
+	/* A kick for the worker meanwhile brought this task, which lay in the kernel's own queue, to its CPU. */
+	if (was_taken && cpu == ds->worker_cpu && READ_ONCE(dom->parked) && worker_has_work(ds, dom))
+		kick(cpu, KICK_PREEMPT);
 	c->slot = tc->slot;
 	c->key_ns = tc->key;
 	c->weight = tc->weight;
