@@ -53,7 +53,7 @@ const STOP_LIMIT_MS = 3_000;
 
 /** For worker isolates, whose heaps are made after this: a young generation that never grows, so that it never faults, and gc().
  *  Flags of the collector's threads may not be changed once the main isolate runs. */
-const WORKER_V8_FLAGS = ['--min-semi-space-size=2', '--max-semi-space-size=2', '--expose-gc'];
+const WORKER_V8_FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=1', '--expose-gc'];
 
 /**
  * runScheduler schedules this machine until it is told to stop.
