@@ -7,7 +7,7 @@ import { BUILTIN_POLICY_NAMES } from '../../src/policy/builtin-names.js';
 const script = fileURLToPath(new URL('fixtures/collections.mjs', import.meta.url));
 const DECISIONS = 10_000_000;
 /** The young generation of a worker: src/supervisor/run.ts. */
-const FLAGS = ['--min-semi-space-size=2', '--max-semi-space-size=2'];
+const FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=1'];
 
 test.each(BUILTIN_POLICY_NAMES)(
   '%s decides 10 million times without a collection',
