@@ -8,6 +8,8 @@ import { loadConfig } from '../../src/config/config.js';
 import { type DomainPlan, planDomains } from '../../src/domain/plan.js';
 import { native } from '../../src/kernel/native.js';
 import type { SessionId } from '../../src/kernel/native-addon.js';
+import { builtinPolicy } from '../../src/policy/builtin.js';
+import { parseOptions } from '../../src/policy/options.js';
 import { type Arena, domainPlace, openArena, readU64 } from '../../src/shm/arena.js';
 import {
   DOMAIN,
@@ -83,6 +85,12 @@ export class LoopbackWorker {
   }
 }
 
+/** checkedOptions gives a built-in policy's defaults, as the main thread sends them; undefined for other policies. */
+export function checkedOptions(policy: string): unknown {
+  const definition = builtinPolicy(policy);
+  return definition === undefined ? undefined : parseOptions(definition, undefined);
+}
+
 /** Loopback is one session, laid out by a domain spec. */
 export class Loopback {
   readonly plan: DomainPlan;
@@ -116,6 +124,7 @@ export class Loopback {
       cpu: this.plan.domains[domain].workerCpu,
       memoryBytes: this.byteLength,
       policy,
+      options: checkedOptions(policy),
       wait: 'park',
       ask: 'auto',
       sliceUs: 5000,

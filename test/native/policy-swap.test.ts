@@ -12,7 +12,7 @@ import { WORKER_STAT } from '../../src/shm/layout.generated.js';
 import type * as hostTypes from '../../src/supervisor/worker-host.js';
 import { commandGo, commandStop, commandSwap, createControl } from '../../src/worker/control.js';
 import type { PolicyOrder, SwapAnswer } from '../../src/worker/messages.js';
-import { Loopback, sumOf, whyNoLoopback } from './loopback.js';
+import { checkedOptions, Loopback, sumOf, whyNoLoopback } from './loopback.js';
 
 // As they are built: their workers' entry point is JavaScript.
 const dist = (path: string): string => new URL(`../../dist/src/${path}`, import.meta.url).href;
@@ -119,7 +119,8 @@ test('policies change back and forth while tasks flow, and each task is decided 
     (async () => {
       for (const policy of [mine, 'fifo', mine, 'vtime', mine, 'fifo']) {
         await sleep(100);
-        const answer = await swap({ policy, stateMemory: policy === mine ? stateMemory : undefined });
+        const options = checkedOptions(policy);
+        const answer = await swap({ policy, options, stateMemory: policy === mine ? stateMemory : undefined });
         expect(answer).toMatchObject({ kind: 'swapped', warning: undefined });
         if (answer.kind === 'swapped') awayMs.push(answer.awayMs);
       }
