@@ -158,11 +158,9 @@ static __always_inline void run_at_once(struct task_struct *p, struct task *tc, 
 
 	if (tc) {
 		task_runnable(p, tc, domain_of_cpu(cpu), wake_flags & WAKE_TTWU, now_ns());
-		tc->slice = slice;
-		tc->slice_used = 0;
+		give_slice(tc, tc->vtime, slice);
 		tc->enqueued = 0;
 		tc->begins_turn = 1;
-		tc->key = tc->vtime;
 	}
 	dsq_insert(p, DSQ_LOCAL, slice, 0);
 	count(domain_of_cpu(cpu), NL_CNT_IDLE);
@@ -267,24 +265,21 @@ static __always_inline void enqueue_kernel(struct task_struct *p, struct task *t
  * sections are dispatch()'s to extend.
  */
 static __always_inline bool take_cpu(struct task_struct *p, struct task *tc, u32 d, struct domain_state *ds,
-				     struct nl_domain __arena *dom, s32 cpu, u64 key, u64 slice, u64 t)
+				     struct nl_domain __arena *dom, s32 cpu, u64 key, u64 t)
 {
-	struct nl_cpu __arena *c = cpu_state(cpu);
 	struct cpu_local *local = cpu_local(cpu);
 
-	if (cpu != bpf_get_smp_processor_id() || !c->preemptible || local->is_taken || !after(running_key(c, t), key) ||
-	    is_closed(cpu, t) || (cpu == ds->worker_cpu && worker_has_work(ds, dom)))
+	if (cpu != bpf_get_smp_processor_id() || local->is_taken || !comes_before(key, cpu, cpu_state(cpu), t) ||
+	    (cpu == ds->worker_cpu && worker_has_work(ds, dom)))
 		return false;
 	if ((nr_waiting(cpu) && !all_later(DSQ_CPU(cpu), key)) || !all_later(DSQ_DOMAIN(d), key))
 		return false;
 	if (extension_ns && requests_extension())
 		return false;
 	local->is_taken = 1;
-	tc->key = key;
-	tc->slice = slice;
-	tc->slice_used = 0;
+	give_slice(tc, key, default_slice_ns);
 	count(d, NL_CNT_PREEMPTIONS);
-	dsq_insert(p, DSQ_LOCAL, slice, ENQ_PREEMPT);
+	dsq_insert(p, DSQ_LOCAL, default_slice_ns, ENQ_PREEMPT);
 	return true;
 }
 
@@ -296,7 +291,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	struct domain_state *ds = domain_state(d);
 	struct nl_domain __arena *dom = domain_of(ds);
 	struct task *tc = task_of(p);
-	u64 t = now_ns(), key, lag, clock = dom->clock_ns;
+	u64 t = now_ns(), key, lag, rest, clock = dom->clock_ns;
 	struct order o;
 	bool wakeup = enq_flags & ENQ_WAKEUP, yielded, first, begins;
 
@@ -333,19 +328,19 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		}
 	}
 	task_runnable(p, tc, d, wakeup, t);
+	/* Stopped before its slice was over. */
+	rest = wakeup || yielded ? 0 : slice_rest(tc);
 
 	/*
 	 * Threads of ours: at once when they wake, since a worker may wait for them; then by what they have had. One
 	 * that let another in goes on with its turn before all others.
 	 */
 	if (is_own(p)) {
-		u64 rest = tc->slice - tc->slice_used;
-
 		count(d, NL_CNT_OWN);
 		if (wakeup) {
 			queue_cpu(p, tc, cpu, clock - NSEC_PER_SEC, OWN_SLICE_NS);
 			kick(cpu, KICK_PREEMPT);
-		} else if (!yielded && (s64)rest > (s64)SLICE_REST_MIN_NS) {
+		} else if (rest) {
 			queue_cpu(p, tc, cpu, clock - NSEC_PER_SEC, rest);
 			tc->let_in = 1;
 		} else {
@@ -356,9 +351,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	if (p->flags & PF_KTHREAD) {
 		count(d, NL_CNT_KTHREAD);
 		if (p->nr_cpus_allowed == 1 || migration_disabled(p)) {
-			tc->slice = default_slice_ns;
-			tc->slice_used = 0;
-			tc->key = clock - default_slice_ns;
+			give_slice(tc, clock - default_slice_ns, default_slice_ns);
 			dsq_insert(p, DSQ_LOCAL, default_slice_ns, 0);
 			if (wakeup)
 				kick(cpu, KICK_PREEMPT);
@@ -385,26 +378,21 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		/* select_cpu is never called for these: their idle CPU is found here. */
 		if (wakeup && fast_path && scx_bpf_test_and_clear_cpu_idle(cpu)) {
 			count(d, NL_CNT_IDLE);
-			tc->slice = default_slice_ns;
-			tc->slice_used = 0;
-			tc->key = tc->vtime;
+			give_slice(tc, tc->vtime, default_slice_ns);
 			dsq_insert(p, DSQ_LOCAL, default_slice_ns, 0);
 			return;
 		}
 		count(d, NL_CNT_BOUND);
 		key = undecided_key(ds, tc);
-		if (wakeup && take_cpu(p, tc, d, ds, dom, cpu, key, default_slice_ns, t))
+		if (wakeup && take_cpu(p, tc, d, ds, dom, cpu, key, t))
 			return;
-		if (!wakeup && !yielded && tc->slice > tc->slice_used + SLICE_REST_MIN_NS)
-			queue_cpu(p, tc, cpu, key, tc->slice - tc->slice_used);
-		else
-			queue_cpu(p, tc, cpu, key, default_slice_ns);
+		queue_cpu(p, tc, cpu, key, rest ?: default_slice_ns);
 		if (wakeup) {
 			struct nl_cpu __arena *c = cpu_state(cpu);
 
 			if (!c->preemptible) {
 				kick(cpu, KICK_IDLE);
-			} else if (after(running_key(c, t), key) && !is_closed(cpu, t)) {
+			} else if (comes_before(key, cpu, c, t)) {
 				count(d, NL_CNT_PREEMPTIONS);
 				kick(cpu, KICK_PREEMPT);
 			}
@@ -412,9 +400,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	/* Preempted before its slice was over: it goes on with the rest. */
-	if (!wakeup && !yielded && tc->slice > tc->slice_used + SLICE_REST_MIN_NS) {
-		u64 rest = tc->slice - tc->slice_used;
-
+	if (rest) {
 		count(d, NL_CNT_RESUMED);
 		key = tc->keeps_key ? tc->key : undecided_key(ds, tc);
 		queue_domain(p, tc, d, first ? clock - NSEC_PER_SEC : key, rest);

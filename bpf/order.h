@@ -47,6 +47,26 @@ static __always_inline bool is_closed(s32 cpu, u64 t)
 	return after(cpu_local(cpu)->closed_until_ns, t);
 }
 
+/* Whether a task with that key comes before what runs there, which may be preempted. */
+static __always_inline bool comes_before(u64 key, s32 cpu, struct nl_cpu __arena *c, u64 t)
+{
+	return c->preemptible && after(running_key(c, t), key) && !is_closed(cpu, t);
+}
+
+/* What is left of a task's slice; 0 when it is not worth giving back. */
+static __always_inline u64 slice_rest(const struct task *tc)
+{
+	return tc->slice > tc->slice_used + SLICE_REST_MIN_NS ? tc->slice - tc->slice_used : 0;
+}
+
+/* give_slice: its next slice, and the order in which it is queued or runs. */
+static __always_inline void give_slice(struct task *tc, u64 key, u64 slice)
+{
+	tc->key = key;
+	tc->slice = slice;
+	tc->slice_used = 0;
+}
+
 /* kick_idle: wakes one idle CPU of the domain where p may run; false when there is none. */
 static __always_inline bool kick_idle(struct domain_state *ds, struct task_struct *p, s32 start)
 {
@@ -95,9 +115,7 @@ static __always_inline void kick_later(struct domain_state *ds, u32 d, struct ta
 /* queue_domain: p waits for any CPU of domain d. */
 static __always_inline void queue_domain(struct task_struct *p, struct task *tc, u32 d, u64 key, u64 slice)
 {
-	tc->key = key;
-	tc->slice = slice;
-	tc->slice_used = 0;
+	give_slice(tc, key, slice);
 	dsq_insert_vtime(p, DSQ_DOMAIN(d), slice, key);
 }
 
@@ -123,9 +141,7 @@ static __always_inline void left_queue(struct task *tc)
 
 static __always_inline void queue_cpu(struct task_struct *p, struct task *tc, s32 cpu, u64 key, u64 slice)
 {
-	tc->key = key;
-	tc->slice = slice;
-	tc->slice_used = 0;
+	give_slice(tc, key, slice);
 	__sync_fetch_and_add(&cpu_local(cpu)->nr_waiting, 1);
 	note_queued_cpu(tc, cpu + 1);
 	dsq_insert_vtime(p, DSQ_CPU(cpu), slice, key);

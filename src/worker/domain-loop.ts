@@ -13,7 +13,7 @@
  *      changes nothing, and the kernel side takes back what is kept for too long. Else a wake request of its own, so that
  *      it is not parked with tasks to decide. Then store the task ring's head, which makes either visible.
  */
-import { type AskMode, type DomainNeighbours, type Policy, type PolicyDefinition } from '../policy/policy.js';
+import type { AskMode, DomainNeighbours, Policy, PolicyDefinition } from '../policy/policy.js';
 import { HandOff } from '../handoff/hand-off.js';
 import { TaskState } from '../policy/state.js';
 import { type Arena, domainPlace, type DomainPlace } from '../shm/arena.js';
