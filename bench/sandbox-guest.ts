@@ -1,5 +1,6 @@
 /** Inside the sandbox: measures under each scheduler in turn, and prints one JSON line per measurement. */
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { attachedName, underScheduler } from './sandbox/attach.js';
 import type { Outcome, Plan } from './sandbox/outcome.js';
 import { inTurn } from './sandbox/scheduler.js';
@@ -9,6 +10,9 @@ const { rounds, schedulers, workloads: names } = JSON.parse(process.argv[2] ?? '
 const workloads = workloadsOf(names);
 const cpus = availableParallelism();
 
+/** What a scheduler does once after it is attached, as V8's compilers, is over by then. The same for all. */
+const SETTLE_MS = 3000;
+
 function tell(outcome: Outcome): void {
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
@@ -16,6 +20,7 @@ function tell(outcome: Outcome): void {
 async function measure(scheduler: string, round: number, attached?: string): Promise<void> {
   const of = `round ${round + 1} of ${rounds}, ${scheduler}`;
   if (attached !== undefined) process.stderr.write(`${of}: ${attached} attached\n`);
+  await sleep(SETTLE_MS);
   for (const workload of workloads) {
     const figures = await workload.measure(cpus);
     // The kernel detaches a scheduler that fails, and its own takes over: these are not the scheduler's figures.

@@ -18,8 +18,11 @@
 #define DSQ_CPU(cpu) (0x40000ULL + (cpu))
 #define DSQ_EMPTY 0x30000ULL /* never filled */
 
-/* At a tick, what waits must be earlier by this many default slices: tasks of one kind then still run theirs out. */
-#define TICK_MARGIN_SLICES 1
+/*
+ * At a tick, what waits must be earlier by this many default slices: what has computed for long gives way, and a waker
+ * goes on with its slice beside those it woke (synchronous wake-ups preempt nobody).
+ */
+#define TICK_MARGIN_SLICES 10
 /* A CPU told to preempt is no victim again so soon: the kick under way is for another task. */
 #define KICK_SETTLE_NS (500 * NSEC_PER_USEC)
 /* CPUs looked at for the latest deadline, beginning with the task's own. */
