@@ -13,17 +13,18 @@ export class SlotHeap {
   private ordered = 0;
   private readonly keyOf: Float64Array;
   private readonly slots: Uint32Array;
+  /** One more than there are slots: behind the last entry lies what no entry comes after. */
   private readonly keys: Float64Array;
-  /** Order of arrival, int32 with wrap-around: only differences count, and fewer than 2^31 are queued. */
-  private readonly arrivals: Int32Array;
+  /** By slot. Order of arrival, int32 with wrap-around: only differences count, and fewer than 2^31 are queued. */
+  private readonly arrivalOf: Int32Array;
   private arrival = 0;
 
   constructor(nrSlots: number, keyOf: Float64Array) {
     this.keyOf = keyOf;
     // fill touches the pages, which a new array does not.
     this.slots = new Uint32Array(nrSlots).fill(0);
-    this.keys = new Float64Array(nrSlots).fill(0);
-    this.arrivals = new Int32Array(nrSlots).fill(0);
+    this.keys = new Float64Array(nrSlots + 1).fill(0);
+    this.arrivalOf = new Int32Array(nrSlots).fill(0);
   }
 
   /** push adds a slot that is not queued. */
@@ -59,7 +60,7 @@ export class SlotHeap {
   }
 
   private siftUp(from: number): void {
-    const { keys, slots, arrivals } = this;
+    const { keys, slots } = this;
     const slot = slots[from];
     const key = this.keyOf[slot];
     let hole = from;
@@ -69,40 +70,42 @@ export class SlotHeap {
       if (keys[parent] <= key) break;
       keys[hole] = keys[parent];
       slots[hole] = slots[parent];
-      arrivals[hole] = arrivals[parent];
       hole = parent;
     }
     keys[hole] = key;
     slots[hole] = slot;
-    arrivals[hole] = this.arrival;
+    this.arrivalOf[slot] = this.arrival;
     this.arrival = (this.arrival + 1) | 0;
   }
 
   /** The entry just behind the heap takes the place of the one at the top. */
   private siftDown(): void {
-    const { keys, slots, arrivals } = this;
+    const { keys, slots } = this;
     const last = this.size;
     const key = keys[last];
-    const arrival = arrivals[last];
+    const slot = slots[last];
+    keys[last] = Infinity;
     let hole = 0;
     for (;;) {
-      let child = 2 * hole + 1;
-      if (child >= last) break;
-      const right = child + 1;
-      if (right < last) {
-        const difference = keys[right] - keys[child];
-        if (difference < 0 || (difference === 0 && ((arrivals[right] - arrivals[child]) | 0) < 0))
-          child = right;
-      }
+      const left = 2 * hole + 1;
+      if (left >= last) break;
+      const leftKey = keys[left];
+      const rightKey = keys[left + 1];
+      // Which child comes first cannot be predicted: a number, not a branch.
+      let child = (left + (+(rightKey < leftKey) | 0)) | 0;
+      if (rightKey === leftKey && left + 1 < last && this.arrivedBefore(slots[left + 1], slots[left]))
+        child = left + 1;
       const childKey = keys[child];
-      if (childKey > key || (childKey === key && ((arrivals[child] - arrival) | 0) >= 0)) break;
+      if (childKey > key || (childKey === key && this.arrivedBefore(slot, slots[child]))) break;
       keys[hole] = childKey;
       slots[hole] = slots[child];
-      arrivals[hole] = arrivals[child];
       hole = child;
     }
     keys[hole] = key;
-    slots[hole] = slots[last];
-    arrivals[hole] = arrival;
+    slots[hole] = slot;
+  }
+
+  private arrivedBefore(one: number, other: number): boolean {
+    return ((this.arrivalOf[one] - this.arrivalOf[other]) | 0) < 0;
   }
 }
