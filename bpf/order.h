@@ -36,12 +36,11 @@
 static __always_inline u64 running_key(struct nl_cpu __arena *c, u64 t)
 {
 	u64 ran = t - c->since_ns;
-	u32 weight = c->weight ?: WEIGHT_DEFAULT;
 
 	if ((s64)ran < 0)
 		ran = 0;
 	/* Both its vtime and its execution since wake have grown. */
-	return c->key_ns + 2 * ran * WEIGHT_DEFAULT / weight;
+	return c->key_ns + weighted(2 * ran, c->weight);
 }
 
 /* Whether what runs there is not to be preempted yet. */
@@ -181,7 +180,7 @@ static __always_inline u64 undecided_key(struct domain_state *ds, struct task *t
 	begin = domain_of(ds)->clock_ns - default_slice_ns;
 	if (after(tc->vtime, begin))
 		begin = tc->vtime;
-	return begin + default_slice_ns * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+	return begin + weighted(default_slice_ns, tc->weight);
 }
 
 /*
@@ -205,7 +204,7 @@ static __always_inline bool order_take(struct task *tc, struct nl_slot __arena *
 		tc->order_serial = serial;
 		tc->order_used = 0;
 	}
-	if (tc->order_used >= s->order.wakes || t / NSEC_PER_MSEC > s->order.expires_ms)
+	if (tc->order_used >= s->order.wakes || t >= (s->order.expires_ms + 1ULL) * NSEC_PER_MSEC)
 		return false;
 	tc->order_used++;
 	o->lag = s->order.lag_us * NSEC_PER_USEC;

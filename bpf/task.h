@@ -152,6 +152,13 @@ static __always_inline u64 domains_of_mask(const struct cpumask *mask, u32 allow
 	return bits;
 }
 
+/* weighted: what ns of running are in virtual time. Most tasks have the default weight, and a division takes a while.
+ */
+static __always_inline u64 weighted(u64 ns, u32 weight)
+{
+	return weight == WEIGHT_DEFAULT ? ns : ns * WEIGHT_DEFAULT / (weight ?: WEIGHT_DEFAULT);
+}
+
 /* task_charge: t - started of running time, weighted into vtime. */
 static __always_inline void task_charge(struct task *tc, u64 t)
 {
@@ -162,7 +169,7 @@ static __always_inline void task_charge(struct task *tc, u64 t)
 	tc->exec_since_wake += ran;
 	tc->exec_since_decision += ran;
 	tc->slice_used += ran;
-	tc->vtime += ran * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+	tc->vtime += weighted(ran, tc->weight);
 	tc->started = t;
 	tc->stopped = t;
 }
@@ -186,7 +193,7 @@ static __always_inline void task_move(struct task *tc, u32 d)
 
 static __always_inline u64 weighted_exec(const struct task *tc)
 {
-	return tc->exec_since_wake * WEIGHT_DEFAULT / (tc->weight ?: WEIGHT_DEFAULT);
+	return weighted(tc->exec_since_wake, tc->weight);
 }
 
 /* No lag, offset or execution that counts for a deadline is longer than this. */
@@ -199,13 +206,12 @@ static __always_inline u64 weighted_exec(const struct task *tc)
  */
 static __always_inline void task_bound_lead(struct task *tc, u64 clock, u64 slice)
 {
-	u32 weight = tc->weight ?: WEIGHT_DEFAULT;
 	u64 owed = tc->vtime - clock, turn, paid;
 
 	if ((s64)owed <= 0)
 		return;
-	turn = slice * WEIGHT_DEFAULT / weight;
-	paid = tc->slept * WEIGHT_DEFAULT / weight;
+	turn = weighted(slice, tc->weight);
+	paid = weighted(tc->slept, tc->weight);
 	if (owed > turn)
 		owed = turn;
 	tc->vtime = clock + (owed > paid ? owed - paid : 0);
