@@ -91,6 +91,6 @@ export function comparisonText({ name, baseline, fresh, slowdown, low, high, ver
   const percent = (share: number): string => `${share >= 0 ? '+' : ''}${(100 * share).toFixed(1)} %`;
   return (
     `${verdict.padEnd(12)} ${name}: ${fresh.toPrecision(3)}, baseline ${baseline.toPrecision(3)}; ` +
-    `slower by ${percent(slowdown)}, 95 % interval ${percent(low)} to ${percent(high)}`
+    `time ${percent(slowdown)}, 95 % interval ${percent(low)} to ${percent(high)}`
   );
 }

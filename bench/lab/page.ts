@@ -41,7 +41,7 @@ function overview(sections: readonly Section[], baselines: readonly Result[]): s
 <p>Ratios of two things measured in the same run: the speed of the machine cancels out. The interval is a bootstrap's,
 95 %, over processes and rounds; of a single process it leaves out what differs from process to process, which
 <code>npm run bench -- check</code> takes in.</p>
-${table(['benchmark: ratio', 'baseline', 'now', 'slower by', 'interval', 'verdict'], rows)}`;
+${table(['benchmark: ratio', 'baseline', 'now', 'time', 'interval', 'verdict'], rows)}`;
 }
 
 function comparisonRow({ benchmark }: Result, row: Comparison): string {

@@ -99,7 +99,7 @@ describe('comparing with a baseline', () => {
 
   test('the line names the figure, both ratios, the slowdown and its interval', () => {
     const line = comparisonText(compareRuns('libbpf / nodeland', [[2, 2]], [[1, 1]]));
-    expect(line).toContain('libbpf / nodeland: 1.00, baseline 2.00; slower by +100.0 %');
+    expect(line).toContain('libbpf / nodeland: 1.00, baseline 2.00; time +100.0 %');
     expect(line).toContain('95 % interval +100.0 % to +100.0 %');
   });
 });
