@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { EXIT, type ExitCode, UserError } from '../src/cli/errors.js';
 import { type Comparison, comparisonText, compareResults, LIMIT, missingFigures } from './lab/compare.js';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { ratioFigure, type Result } from './lab/result.js';
 import { BASELINE, readResult, readResults, saveResult, withResults } from './lab/store.js';
 

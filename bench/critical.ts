@@ -8,7 +8,7 @@ import { alignTable } from '../src/observe/report.js';
 import type { CriticalFigures, CriticalMeasurement } from './critical-guest.js';
 import { measureInGuest, requireSandbox } from './lab/guest.js';
 import { makeProgram } from './lab/make.js';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { figure, type FigureKind, type Measurement } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { type Figure, figureOf, figureText } from './transport/statistics.js';

@@ -9,7 +9,7 @@ import { RingBuffer } from 'ringbuf.js';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { INBOX_SIZE, inboxBytes } from '../src/handoff/inbox.js';
 import { readTopology } from '../src/topology/read.js';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { figure, type Measurement, ratioFigure } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { type Figure, figureOf } from './transport/statistics.js';

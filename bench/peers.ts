@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { Argument, Command } from 'commander';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { KNOWN_PEERS, type PeerSource } from './peers/catalog.js';
 import { buildCrate } from './peers/crates.js';
 import { buildFromKernelTree } from './peers/kernel-tree.js';

@@ -13,7 +13,7 @@ import { alignTable } from '../src/observe/report.js';
 import { DEFAULT_POLICY } from '../src/policy/builtin-names.js';
 import { runInSandbox } from '../src/sandbox/run.js';
 import { requireSandbox } from './lab/guest.js';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { figure, type ResultFigure } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { partOf, PARTS, parseSymbols, shortName } from './profile/instructions.js';

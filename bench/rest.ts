@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { alignTable } from '../src/observe/report.js';
 import type { RestMeasurement } from './rest-guest.js';
 import { measureInGuest, requireSandbox } from './lab/guest.js';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { figure, type ResultFigure } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { figureText } from './transport/statistics.js';

@@ -9,7 +9,7 @@ import { DEFAULT_POLICY } from '../src/policy/builtin-names.js';
 import { findProgram } from '../src/sandbox/programs.js';
 import { measureInGuest, requireSandbox } from './lab/guest.js';
 import { makeProgram } from './lab/make.js';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import type { Measurement } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { presentPeers, missingPeers } from './peers/store.js';

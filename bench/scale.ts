@@ -9,7 +9,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { EXIT, UserError } from '../src/cli/errors.js';
 import { native } from '../src/kernel/native.js';
 import { alignTable } from '../src/observe/report.js';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { BASELINE, readResult, saveResult, withResults } from './lab/store.js';
 import type { Measurement, Result } from './lab/result.js';
 import { costsOf, measureCores } from './scale/measured.js';

@@ -8,7 +8,7 @@ import { Command } from 'commander';
 import { alignTable } from '../src/observe/report.js';
 import type { SharingFigures } from './sharing-guest.js';
 import { measureInGuest, requireSandbox } from './lab/guest.js';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { figure, type Measurement } from './lab/result.js';
 import { saveResult, withResults } from './lab/store.js';
 import { figureOf, figureText } from './transport/statistics.js';

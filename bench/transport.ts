@@ -7,7 +7,7 @@ import { EXIT, UserError } from '../src/cli/errors.js';
 import { native } from '../src/kernel/native.js';
 import { readTopology } from '../src/topology/read.js';
 import { cpu as asCpu } from '../src/topology/ids.js';
-import { wholeNumber } from './lab/options.js';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { saveResult, withResults } from './lab/store.js';
 import { buildPair, type LibbpfJob, LibbpfProcess } from './transport/libbpf.js';
 import { checkObject } from './transport/loopback.js';

@@ -5,6 +5,7 @@ import type { Accel } from '../sandbox/qemu-args.js';
 import { runInSandbox, type SandboxOptions, type SandboxResult } from '../sandbox/run.js';
 import { LONGEST_TIMER_S } from '../config/schema.js';
 import { EXIT, UserError } from './errors.js';
+import { wholeNumber } from './whole-number.js';
 
 interface SandboxFlags {
   readonly cpus: number;
@@ -29,13 +30,17 @@ export function sandboxCommand(): Command {
       'run a command as root on a sched_ext kernel in QEMU, with this file system and this folder writable',
     )
     .argument('<command...>', 'program and arguments; put -- before it')
-    .option('--cpus <n>', 'CPUs in all', wholeNumber, 4)
-    .option('--nodes <n>', 'NUMA nodes, one socket each (default: 2, or 1 with one CPU)', wholeNumber)
+    .option('--cpus <n>', 'CPUs in all', wholeNumber(1, 1024), 4)
+    .option(
+      '--nodes <n>',
+      'NUMA nodes, one socket each (default: 2, or 1 with one CPU)',
+      wholeNumber(1, 1024),
+    )
     .option('--memory <GiB>', 'memory in all, in GiB', upTo(MOST_MEMORY_GIB), 2)
     .option('--kernel <version>', 'kernel version or its beginning, such as 6.18 (default: the newest)')
     .option('--deterministic', 'count instructions as time: latencies repeat, whatever this host does')
     .option('--kvm', 'use KVM instead of software emulation')
-    .option('--smp-threads <n>', 'SMT threads per core', wholeNumber, 1)
+    .option('--smp-threads <n>', 'SMT threads per core', wholeNumber(1, 1024), 1)
     .option('--timeout <seconds>', 'give up after so long, boot included', upTo(LONGEST_TIMER_S))
     .option('-v, --verbose', "print the kernel's console and the boot time to standard error")
     .passThroughOptions()
@@ -112,11 +117,6 @@ function exitCodeOf(error: SandboxError): UserError['exitCode'] {
 
 function timesLine(result: SandboxResult): string {
   return `sandbox: booted in ${result.bootSeconds.toFixed(1)} s, ${result.seconds.toFixed(1)} s in all\n`;
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number');
-  return Number(text);
 }
 
 function upTo(most: number): (text: string) => number {

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import type { Subject } from '../../conformance/check.js';
 import type { Report } from '../../conformance/run.js';
 import { PolicyLoader } from '../../policy/load.js';
@@ -7,6 +7,7 @@ import { SandboxError } from '../../sandbox/errors.js';
 import { EXIT, UserError } from '../errors.js';
 import { collect, parsePolicyOptions } from '../policy-options.js';
 import { userError } from '../sandbox.js';
+import { wholeNumber } from '../whole-number.js';
 
 interface TestFlags {
   readonly sandbox?: true;
@@ -23,7 +24,7 @@ export function testCommand(): Command {
     .argument('<policy>', "a built-in policy's name, or the path of a module")
     .option('--sandbox', 'with real tasks on a real kernel in QEMU; takes some minutes')
     .option('--properties', 'with --sandbox: also what a good policy for everything does, but not each must')
-    .option('--seed <n>', 'of the random workloads', wholeNumber, 1)
+    .option('--seed <n>', 'of the random workloads', wholeNumber(0, 999_999_999), 1)
     .option('--json', 'print one JSON line for each check')
     .option('--policy-option <key=value>', 'an option of the policy; may be given again', collect)
     .action(async (name: string, flags: TestFlags) => {
@@ -94,9 +95,4 @@ function printLine({ outcome, name, claim, detail, seconds }: Report): void {
 
 function printJson(report: Report): void {
   process.stdout.write(`${JSON.stringify(report)}\n`);
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number below 1000000000');
-  return Number(text);
 }
