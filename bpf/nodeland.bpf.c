@@ -548,7 +548,7 @@ void BPF_PROG(nodeland_tick, struct task_struct *p)
 	u32 d = domain_of_cpu(cpu);
 	struct nl_cpu __arena *c = cpu_state(cpu);
 	struct task *tc = task_of(p);
-	u64 mine, shared, key, t = now_ns();
+	u64 mine, shared, key, margin, t = now_ns();
 
 	use_arena();
 	if (recording.serial)
@@ -558,7 +558,8 @@ void BPF_PROG(nodeland_tick, struct task_struct *p)
 	mine = nr_waiting(cpu) ? first_key(DSQ_CPU(cpu)) : ~0ULL;
 	shared = scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) ? first_key(DSQ_DOMAIN(d)) : ~0ULL;
 	key = mine < shared ? mine : shared;
-	if (key != ~0ULL && after(running_key(c, t), key + TICK_MARGIN_SLICES * default_slice_ns)) {
+	margin = t - c->since_ns < default_slice_ns / 2 ? TICK_MARGIN_EARLY_SLICES : TICK_MARGIN_SLICES;
+	if (key != ~0ULL && after(running_key(c, t), key + margin * default_slice_ns)) {
 		count(d, NL_CNT_PREEMPTIONS);
 		set_slice(p, 0);
 	}

@@ -19,10 +19,12 @@
 #define DSQ_EMPTY 0x30000ULL /* never filled */
 
 /*
- * At a tick, what waits must be earlier by this many default slices: what has computed for long gives way, and a waker
- * goes on with its slice beside those it woke (synchronous wake-ups preempt nobody).
+ * At a tick, what waits must be earlier by so many default slices: by one when the task has had half a slice, before that
+ * by ten, so that a waker goes on beside those it woke (synchronous wake-ups preempt nobody), but not what has computed
+ * for long.
  */
-#define TICK_MARGIN_SLICES 10
+#define TICK_MARGIN_SLICES 1
+#define TICK_MARGIN_EARLY_SLICES 10
 /* A CPU told to preempt is no victim again so soon: the kick under way is for another task. */
 #define KICK_SETTLE_NS (500 * NSEC_PER_USEC)
 /* CPUs looked at for the latest deadline, beginning with the task's own. */
