@@ -19,9 +19,9 @@
 #define DSQ_EMPTY 0x30000ULL /* never filled */
 
 /*
- * At a tick, what waits must be earlier by so many default slices: by one when the task has had half a slice, before that
- * by ten, so that a waker goes on beside those it woke (synchronous wake-ups preempt nobody), but not what has computed
- * for long.
+ * At a tick, what waits must be earlier by so many default slices: by one when the task has had half a slice, before
+ * that by ten, so that a waker goes on beside those it woke (synchronous wake-ups preempt nobody), but not what has
+ * computed for long.
  */
 #define TICK_MARGIN_SLICES 1
 #define TICK_MARGIN_EARLY_SLICES 10
