@@ -204,7 +204,8 @@ class Run {
       }, config.balanceMs);
     }
     log.info(
-      { policy: names.join(), wait: config.wait, ask: config.ask },
+      // From the beginning of the process.
+      { policy: names.join(), wait: config.wait, ask: config.ask, startMs: Math.round(this.attachedAt) },
       `attached: ${config.partial ? 'SCHED_EXT tasks are' : 'every ordinary task is'} scheduled by policy ${names.join(', ')}`,
     );
   }
