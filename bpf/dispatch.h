@@ -190,6 +190,22 @@ static __noinline u64 first_key(u64 dsq)
 	return key;
 }
 
+/* The same, if that task waits since it woke up; else ~0. */
+static __noinline u64 first_woken_key(u64 dsq)
+{
+	struct task_struct *p;
+	u64 key = ~0ULL;
+
+	bpf_for_each(scx_dsq, p, dsq, 0) {
+		struct task *tc = task_of(p);
+
+		if (tc && tc->woken)
+			key = p->scx.dsq_vtime;
+		break;
+	}
+	return key;
+}
+
 /* Whether what waits in a queue is later, or nothing waits. */
 static __always_inline bool all_later(u64 dsq, u64 key)
 {

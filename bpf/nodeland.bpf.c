@@ -538,9 +538,24 @@ void BPF_PROG(nodeland_dispatch, s32 cpu, struct task_struct *prev)
 }
 
 /*
- * A running task's deadline moves on while it runs; at a tick something that waits may be earlier though it was not
- * when it came.
+ * gives_way: a running task's deadline moves on while it runs; at a tick something that waits may be earlier though it
+ * was not when it came. One that is bound to this CPU and woke up can run nowhere else, and need not be earlier by
+ * more.
  */
+static __always_inline bool gives_way(s32 cpu, u32 d, struct nl_cpu __arena *c, u64 t)
+{
+	u64 key = running_key(c, t), woken;
+	u64 slices = t - c->since_ns < default_slice_ns / 2 ? TICK_MARGIN_EARLY_SLICES : TICK_MARGIN_SLICES;
+	u64 much_earlier = key - slices * default_slice_ns;
+
+	if (nr_waiting(cpu)) {
+		woken = first_woken_key(DSQ_CPU(cpu));
+		if ((woken != ~0ULL && after(key, woken)) || !all_later(DSQ_CPU(cpu), much_earlier))
+			return true;
+	}
+	return !all_later(DSQ_DOMAIN(d), much_earlier);
+}
+
 SEC("struct_ops/nodeland_tick")
 void BPF_PROG(nodeland_tick, struct task_struct *p)
 {
@@ -548,18 +563,12 @@ void BPF_PROG(nodeland_tick, struct task_struct *p)
 	u32 d = domain_of_cpu(cpu);
 	struct nl_cpu __arena *c = cpu_state(cpu);
 	struct task *tc = task_of(p);
-	u64 mine, shared, key, margin, t = now_ns();
+	u64 t = now_ns();
 
 	use_arena();
 	if (recording.serial)
 		record_ran(p, NL_RECORD_RAN);
-	if (!c->preemptible || (tc && tc->runs_out) || is_closed(cpu, t))
-		return;
-	mine = nr_waiting(cpu) ? first_key(DSQ_CPU(cpu)) : ~0ULL;
-	shared = scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) ? first_key(DSQ_DOMAIN(d)) : ~0ULL;
-	key = mine < shared ? mine : shared;
-	margin = t - c->since_ns < default_slice_ns / 2 ? TICK_MARGIN_EARLY_SLICES : TICK_MARGIN_SLICES;
-	if (key != ~0ULL && after(running_key(c, t), key + margin * default_slice_ns)) {
+	if (c->preemptible && !(tc && tc->runs_out) && !is_closed(cpu, t) && gives_way(cpu, d, c, t)) {
 		count(d, NL_CNT_PREEMPTIONS);
 		set_slice(p, 0);
 	}
