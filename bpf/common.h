@@ -153,9 +153,6 @@ __u32 attached;
 __u32 nr_displaced; /* workers that wait on a CPU of another domain */
 __u32 nr_dead; /* domains all of whose CPUs are offline */
 
-/* Bit d: domain d has an idle CPU, or had one a moment ago. */
-__u64 idle_domains __attribute__((aligned(CACHE_LINE)));
-
 static __always_inline struct cpu_local *cpu_local(__u32 cpu)
 {
 	return &cpu_locals[cpu & (NL_MAX_CPUS - 1)];
@@ -189,28 +186,6 @@ static __always_inline struct nl_cpu __arena *cpu_state(__s32 cpu)
 static __always_inline struct nl_slot __arena *slot_at(__u32 slot)
 {
 	return &at(struct nl_slot, slots_off)[slot];
-}
-
-/*
- * note_idle: one CPU more of domain d idles, or one less. Whoever takes the bit away looks again: another may have
- * begun to idle meanwhile that saw it set.
- */
-static __always_inline void note_idle(__u32 d, bool idle)
-{
-	struct nl_domain __arena *dom = domain_of(domain_state(d));
-	__u64 bit = 1ULL << (d & (NL_MAX_DOMAINS - 1));
-
-	if (!idle) {
-		if (__sync_fetch_and_add(&dom->nr_idle, -1) != 1)
-			return;
-		__sync_fetch_and_and(&idle_domains, ~bit);
-		if (!READ_ONCE(dom->nr_idle))
-			return;
-	} else {
-		__sync_fetch_and_add(&dom->nr_idle, 1);
-	}
-	if (!(READ_ONCE(idle_domains) & bit))
-		__sync_fetch_and_or(&idle_domains, bit);
 }
 
 /*

@@ -190,9 +190,6 @@ s32 BPF_PROG(nodeland_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 	}
 	if (!fast_path && !is_own(p) && !(p->flags & PF_KTHREAD))
 		return prev_cpu;
-	/* The kernel's search goes through all nodes before it finds that nobody idles. */
-	if (!READ_ONCE(idle_domains))
-		return prev_cpu;
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
 	if (is_idle)
 		run_at_once(p, tc, cpu, wake_flags);
@@ -716,7 +713,7 @@ void BPF_PROG(nodeland_update_idle, s32 cpu, bool idle)
 	if (c->idle == idle)
 		return;
 	c->idle = idle;
-	note_idle(d, idle);
+	__sync_fetch_and_add(&dom->nr_idle, idle ? 1 : -1);
 	if (!idle)
 		return;
 	/* Whoever queued a task while this CPU was on its way to idle saw no idle CPU to kick. */
@@ -876,15 +873,14 @@ void BPF_PROG(nodeland_set_cpumask, struct task_struct *p, const struct cpumask 
  */
 static __always_inline void cpu_hotplug(s32 cpu, bool is_online)
 {
-	u32 d = domain_of_cpu(cpu);
-	struct domain_state *ds = domain_state(d);
+	struct domain_state *ds = domain_state(domain_of_cpu(cpu));
 	struct nl_cpu __arena *c = cpu_state(cpu);
 
 	if (cpu_online(cpu) == is_online)
 		return;
 	if (!is_online && c->idle) {
 		c->idle = 0;
-		note_idle(d, false);
+		__sync_fetch_and_add(&domain_of(ds)->nr_idle, -1);
 	}
 	cpu_offline[(u32)cpu & (NL_MAX_CPUS - 1)] = !is_online;
 	c->online = is_online;
@@ -957,8 +953,6 @@ s32 BPF_PROG(nodeland_init)
 	err = extensions_init();
 	if (err)
 		return err;
-	/* Who idles already does not tell. */
-	idle_domains = nr_domains >= 64 ? ~0ULL : (1ULL << nr_domains) - 1;
 	online = scx_bpf_get_online_cpumask();
 	bpf_for(cpu, 0, nr_cpus) {
 		if (!bpf_cpumask_test_cpu(cpu, online))

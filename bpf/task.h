@@ -152,8 +152,7 @@ static __always_inline u64 domains_of_mask(const struct cpumask *mask, u32 allow
 	return bits;
 }
 
-/* weighted: what ns of running are in virtual time. Most tasks have the default weight, and a division takes a while.
- */
+/* weighted: ns of running in virtual time. Most tasks have the default weight, and a division takes a while. */
 static __always_inline u64 weighted(u64 ns, u32 weight)
 {
 	return weight == WEIGHT_DEFAULT ? ns : ns * WEIGHT_DEFAULT / (weight ?: WEIGHT_DEFAULT);
