@@ -15,11 +15,6 @@ import { makeWaitPort, type WaitPort } from './wait-port.js';
  * takes many turns between two yields.
  */
 const YIELDS_PER_ROUND: Record<WaitMode, number> = { park: 6000, poll: 6000, spin: 400 };
-/**
- * The first round is so many times shorter, the next half that, until they are whole: cold code takes a hundred times as
- * long, and the compiler is done with it between two rounds, not within one.
- */
-const FIRST_ROUND_PART = 8;
 /** Each of the two ports with positions on both sides of the wrap. */
 const ROUNDS_MIN = 4;
 /** In an emulated machine the compiler's thread may need seconds. */
@@ -56,7 +51,7 @@ export function warmUp(options: WarmUpOptions): StopReason | undefined {
   for (let round = 0, hot = 0; round < ROUNDS_MAX && (round < ROUNDS_MIN || hot < 2); round++) {
     const { reason, grownBytes } = warmUpRound(options, round);
     if (reason.kind === 'policy-error') return reason;
-    hot = partOf(round) === 1 && grownBytes < HOT_BYTES ? hot + 1 : 0;
+    hot = grownBytes < HOT_BYTES ? hot + 1 : 0;
     Atomics.wait(pause, 0, 0, Math.min(PAUSE_MS * (round + 1), PAUSE_MAX_MS));
   }
   return undefined;
@@ -90,8 +85,6 @@ function touchYoungGeneration(): void {
     keep[index & 7] = new Array<number>(128).fill(index);
 }
 
-const partOf = (round: number): number => Math.max(1, FIRST_ROUND_PART >> round);
-
 interface Round {
   readonly reason: StopReason;
   /** Heap growth over the second half of the round; no number when a collection fell into it. */
@@ -104,7 +97,7 @@ function warmUpRound(options: WarmUpOptions, round: number): Round {
   let turns = 0;
   let heapAtHalf = 0;
   let heapAtEnd = 0;
-  const last = Math.ceil(YIELDS_PER_ROUND[options.wait] / partOf(round));
+  const last = YIELDS_PER_ROUND[options.wait];
   const turn = (): void => {
     turns++;
     feed.drain();
