@@ -169,7 +169,7 @@ struct nl_decision {
 	__u32 key_lo; /* order in the domain's queue: nanoseconds of its virtual clock, earliest first */
 	__u32 key_hi;
 	__u32 flags; /* enum nl_decision_flag */
-	__u32 reserved;
+	__u32 seq; /* position + 1 once the entry is written */
 };
 
 enum nl_decision_flag {
@@ -315,10 +315,11 @@ struct nl_domain {
 	__u32 worker_reserved[27];
 
 	__u32 task_tail; /* BPF, atomic: places handed to producers */
-	__u32 task_tail_reserved[31];
+	__u32 task_head_seen; /* BPF: task_head as a producer last read it */
+	__u32 task_tail_reserved[30];
 	__u32 task_head; /* worker: places read */
 	__u32 task_head_reserved[31];
-	__u32 decision_tail; /* worker: places written */
+	__u32 decision_tail; /* worker: places written; entries tell their readers themselves */
 	__u32 decision_tail_reserved[31];
 	__u32 decision_head; /* BPF, atomic: places taken */
 	__u32 decision_head_reserved[31];

@@ -63,7 +63,7 @@ static __always_inline void use_arena(void)
 	})
 #define load_acquire(p)                                                                                                \
 	({                                                                                                             \
-		__u32 __v = READ_ONCE(*(p));                                                                           \
+		__u64 __v = READ_ONCE(*(p));                                                                           \
 		barrier();                                                                                             \
 		__v;                                                                                                   \
 	})

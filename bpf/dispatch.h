@@ -161,7 +161,7 @@ __noinline int drain_decisions(u32 d)
 	u32 i;
 
 	use_arena();
-	if (decision_ring_empty(dom))
+	if (decision_ring_empty(ds, dom))
 		return 0;
 	t = now_ns();
 	bpf_for(i, 0, DRAIN_ROUNDS) {
@@ -171,7 +171,7 @@ __noinline int drain_decisions(u32 d)
 		n = decision_ring_take(ds, dom, taken, scx_bpf_dispatch_nr_slots());
 		bpf_for(k, 0, n)
 			decision_apply(&taken[k & (DECISION_TAKE - 1)], d, t);
-		if (decision_ring_empty(dom) || !scx_bpf_dispatch_nr_slots())
+		if (decision_ring_empty(ds, dom) || !scx_bpf_dispatch_nr_slots())
 			break;
 	}
 	return 1;

@@ -169,7 +169,7 @@ int nl_drain(struct nl_drain_args *args)
 		__u32 n = decision_ring_take(ds, dom, taken, left);
 
 		left -= n;
-		if (!n && (!left || decision_ring_empty(dom)))
+		if (!n && (!left || decision_ring_empty(ds, dom)))
 			break;
 		bpf_for(i, 0, n)
 			drain_one(&sum, &taken[i & (DECISION_TAKE - 1)], args->domain, clock_ns);

@@ -717,7 +717,7 @@ void BPF_PROG(nodeland_update_idle, s32 cpu, bool idle)
 	if (!idle)
 		return;
 	/* Whoever queued a task while this CPU was on its way to idle saw no idle CPU to kick. */
-	if (scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) || nr_waiting(cpu) || !decision_ring_empty(dom) ||
+	if (scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) || nr_waiting(cpu) || !decision_ring_empty(ds, dom) ||
 	    (cpu == ds->worker_cpu && dom->parked && worker_has_work(ds, dom)))
 		kick(cpu, 0);
 }

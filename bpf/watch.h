@@ -170,12 +170,12 @@ __noinline int watch_domain(u32 d, u64 t)
 		rescue_begin(ds, by);
 	waiting = scx_bpf_dsq_nr_queued(DSQ_DOMAIN(d)) > 0;
 	if (by != ds) {
-		if (waiting || !decision_ring_empty(dom))
+		if (waiting || !decision_ring_empty(ds, dom))
 			kick_one(by);
 		return 0;
 	}
 	if (READ_ONCE(dom->nr_idle)) {
-		if (waiting || !decision_ring_empty(dom))
+		if (waiting || !decision_ring_empty(ds, dom))
 			kick_cpus(ds, KICK_IDLE);
 	} else if (waiting && nr_domains > 1) {
 		/* Tasks wait here while another domain idles: let its CPUs pull. */

@@ -86,10 +86,20 @@ function setUpDomain(
   words[at + word.taskRingSize] = plan.taskRingSize;
   words[at + word.decisionRingOff] = place.decisionRing;
   words[at + word.decisionRingSize] = plan.decisionRingSize;
-  for (const position of [word.taskHead, word.taskTail, word.decisionHead, word.decisionTail]) {
+  for (const position of [
+    word.taskHead,
+    word.taskHeadSeen,
+    word.taskTail,
+    word.decisionHead,
+    word.decisionTail,
+  ]) {
     words[at + position] = first;
   }
   // As if every entry had been used in the lap before.
+  for (let lap = first - plan.decisionRingSize; lap < first; lap++) {
+    const entry = place.decisionRing / 4 + (lap & (plan.decisionRingSize - 1)) * DECISION.words;
+    words[entry + DECISION.word.seq] = lap + 1;
+  }
   for (let lap = first - plan.taskRingSize; lap < first; lap++) {
     const entry = place.taskRing / 4 + (lap & (plan.taskRingSize - 1)) * TASK_ENTRY.words;
     words[entry + TASK_ENTRY.word.seq] = lap + 1;

@@ -94,7 +94,6 @@ export class SimDecisionConsumer {
   private readonly words: Uint32Array;
   private readonly signedWords: Int32Array;
   private readonly headWord: number;
-  private readonly tailWord: number;
   private readonly place: DomainPlace;
 
   constructor(arena: Arena, domain: number) {
@@ -102,16 +101,14 @@ export class SimDecisionConsumer {
     this.words = arena.words;
     this.signedWords = arena.signedWords;
     this.headWord = this.place.domainWord + DOMAIN.word.decisionHead;
-    this.tailWord = this.place.domainWord + DOMAIN.word.decisionTail;
   }
 
   /** take copies the next decision and moves the head past it; false when there is none. */
   take(): boolean {
     const { words, place } = this;
     const head = this.signedWords[this.headWord];
-    const waiting = (Atomics.load(this.signedWords, this.tailWord) - head) | 0;
-    if (waiting <= 0 || waiting > place.decisionRingSize) return false;
     const at = place.decisionRingWord + (head & (place.decisionRingSize - 1)) * DECISION.words;
+    if (Atomics.load(this.signedWords, at + D.seq) !== ((head + 1) | 0)) return false;
     this.slot = words[at + D.slot] | 0;
     this.enq = words[at + D.enq] | 0;
     this.generation = words[at + D.generation] & 0xffff;

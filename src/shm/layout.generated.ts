@@ -5,7 +5,7 @@
  * (`word`; the high half of a 64-bit field is one further). Per enum: its values, and its names in order.
  */
 
-export const LAYOUT_HASH = '14c6a38dac32ca4b';
+export const LAYOUT_HASH = 'f2ab286b566082a5';
 
 /** enum nl_counter */
 export const COUNTER = {
@@ -341,6 +341,7 @@ export const DECISION = {
     keyLo: 16,
     keyHi: 20,
     flags: 24,
+    seq: 28,
   },
   word: {
     slot: 0,
@@ -350,6 +351,7 @@ export const DECISION = {
     keyLo: 4,
     keyHi: 5,
     flags: 6,
+    seq: 7,
   },
 } as const;
 
@@ -378,6 +380,7 @@ export const DOMAIN = {
     events: 268,
     tickMs: 272,
     taskTail: 384,
+    taskHeadSeen: 388,
     taskHead: 512,
     decisionTail: 640,
     decisionHead: 768,
@@ -406,6 +409,7 @@ export const DOMAIN = {
     events: 67,
     tickMs: 68,
     taskTail: 96,
+    taskHeadSeen: 97,
     taskHead: 128,
     decisionTail: 160,
     decisionHead: 192,

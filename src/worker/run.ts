@@ -66,7 +66,7 @@ function runLoop({ loop, control, wait, port }: RunOptions): void {
     if (wait === 'park') parkTurn(loop, port);
     else if (wait === 'spin') spinTurn(loop, port, turn);
     else pollTurn(loop, port);
-    // Taken back before the look below, so that a request made after the look is not lost.
+    // Taken back before the next turn looks, so that a request made after that look is not lost.
     loop.status.woken();
   } while (!mustLeave(control));
 }
@@ -76,15 +76,13 @@ function parkTurn(loop: DomainLoop, port: WaitPort): void {
   port.yieldThread();
 }
 
+/** Looks first: between a look that finds work and the batch there is nothing else to do. */
 function spinTurn(loop: DomainLoop, port: WaitPort, turn: number): void {
-  const published = loop.batch();
-  if (published !== 0) {
-    if (loop.status.hasIdleCpu()) port.yieldThread();
-    return;
-  }
-  loop.status.alive();
-  if ((turn & (SPIN_TURNS_PER_YIELD - 1)) === 0) port.yieldThread();
-  for (let look = 0; look < SPIN_LOOKS; look++) if (loop.hasWork()) return;
+  for (let look = 0; look < SPIN_LOOKS; look++) if (loop.hasWork()) break;
+  if (loop.batch() === 0) {
+    loop.status.alive();
+    if ((turn & (SPIN_TURNS_PER_YIELD - 1)) === 0) port.yieldThread();
+  } else if (loop.status.hasIdleCpu()) port.yieldThread();
 }
 
 function pollTurn(loop: DomainLoop, port: WaitPort): void {

@@ -49,16 +49,17 @@ const models: readonly Model[] = [
     file: 'decision-ring.pml',
     standsFor: {
       'bpf/rings.h': ['decision_ring_take'],
-      'src/shm/decision-ring.ts': ['room', 'open', 'put', 'publish', 'constructor'],
+      'src/shm/decision-ring.ts': ['room', 'open', 'put', 'publish', 'constructor', 'follow'],
     },
-    steps: { 'src/shm/decision-ring.ts': 5 },
+    steps: { 'src/shm/decision-ring.ts': 6 },
     holds: ['SIZE=2 TAKE=2 DECISIONS=6', 'SIZE=4 TAKE=3 DECISIONS=5'],
     holdsLarge: ['CONSUMERS=3 SIZE=2 DECISIONS=4'],
     breaks: [
       ['NO_CAS', /assertion violated .*applied/],
       ['NO_ROOM', /assertion violated/],
-      ['TAIL_FIRST', /assertion violated .*word\[i\]/],
+      ['SEQ_FIRST', /assertion violated .*word\[i\]/],
       ['COPY_LAST', /assertion violated .*word\[i\]/],
+      ['NO_TAKING_BACK', /assertion violated .*nr_published/],
     ],
   },
   {

@@ -30,9 +30,14 @@
 /* What is left of the subtraction of two positions: promela computes in int. */
 #define DISTANCE(a, b) (((a) - (b)) & 255)
 #define NEXT(a) (((a) + 1) & 255)
+#ifdef NO_MARGIN
+#define FULL(tail, head) (DISTANCE(tail, head) >= SIZE)
+#else
+#define FULL(tail, head) (DISTANCE(tail, head) > SIZE - MARGIN)
+#endif
 
 byte slot[SIZE], enq[SIZE], seq[SIZE];
-byte task_head = START, task_tail = START;
+byte task_head = START, head_seen = START, task_tail = START;
 
 /* What no CPU and no worker sees: who pushed how much, and how much of it was read, and freed. */
 byte pushed[PRODUCERS], read[PRODUCERS], freed[PRODUCERS];
@@ -47,15 +52,19 @@ proctype Producer(byte me)
 		attempt++;
 		/* Step 1. In either order: some CPUs do not keep loads in theirs. */
 		if
-		:: head = task_head; tail = task_tail
-		:: tail = task_tail; head = task_head
+		:: head = head_seen; tail = task_tail
+		:: tail = task_tail; head = head_seen
 		fi;
 		if
-#ifdef NO_MARGIN
-		:: DISTANCE(tail, head) >= SIZE -> skip
-#else
-		:: DISTANCE(tail, head) > SIZE - MARGIN -> skip
-#endif
+		:: FULL(tail, head) ->
+			if
+			:: head = task_head; head_seen = head; tail = task_tail
+			:: tail = task_tail; head = task_head; head_seen = head
+			fi
+		:: else
+		fi;
+		if
+		:: FULL(tail, head) -> skip
 		:: else ->
 			/* Step 2. */
 #ifdef NO_FETCH_ADD

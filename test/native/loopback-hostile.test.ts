@@ -116,6 +116,13 @@ function write(position: number, entry: Entry): void {
   words[at + DECISION.word.keyLo] = entry.keyLo;
   words[at + DECISION.word.keyHi] = entry.keyHi;
   words[at + DECISION.word.flags] = entry.flags;
+  words[at + DECISION.word.seq] = position + 1;
+}
+
+/** Nothing can be taken from there on. */
+function stopAt(position: number): void {
+  const { decisionRingWord, decisionRingSize } = domainPlace(loopback.arena, 0);
+  words[decisionRingWord + (position & (decisionRingSize - 1)) * DECISION.words + DECISION.word.seq] = position;
 }
 
 const setWord = (name: keyof typeof DOMAIN.word, value: number): void => {
@@ -158,8 +165,8 @@ describe('decisions that lie', () => {
         write((start + index) >>> 0, entry);
         model.take(entry);
       }
+      stopAt(start + count);
       setWord('decisionHead', start);
-      setWord('decisionTail', (start + count) >>> 0);
       const drained = loopback.drain(0, 1000);
       expect(drained, `round ${round}`).toEqual(model.sum);
       expect(drained.drained + drained.stale + drained.deadSlot).toBe(count);
@@ -173,16 +180,20 @@ describe('decisions that lie', () => {
     await stillWorks();
   });
 
-  test('in positions further apart than the ring is long empty it', async () => {
+  test('in sequence numbers, or in the head, end the ring until a worker sees to it', async () => {
     const size = loopback.domainWord(0, 'decisionRingSize');
     for (let round = 0; round < ROUNDS; round++) {
       feedAndForget(random.below(50));
       const head = random.word();
-      const count = random.pick([size + 1, 0x7fffffff, 0x80000000, 0xffffffff, size + 1 + random.below(2 ** 31)]);
-      setWord('decisionHead', head);
-      setWord('decisionTail', (head + count) >>> 0);
-      expect(Object.values(loopback.drain(0, 100))).toEqual([0, 0, 0, 0, 0, 0]);
-      expect(loopback.domainWord(0, 'decisionHead')).toBe((head + count) >>> 0);
+      const spoiled = random.below(8);
+      for (let index = 0; index < size; index++) write((head + index) >>> 0, honest(random.below(tasks.nrSlots)));
+      const isHead = round % 2 === 0;
+      if (!isHead) stopAt((head + spoiled + random.pick([0, size, 2 ** 31])) >>> 0);
+      const from = isHead ? (head + size + random.below(2 ** 31)) >>> 0 : head;
+      setWord('decisionHead', from);
+      const { drained, stale, deadSlot } = loopback.drain(0, 100);
+      expect(drained + stale + deadSlot).toBe(isHead ? 0 : spoiled);
+      expect(loopback.domainWord(0, 'decisionHead')).toBe(isHead ? from : (head + spoiled) >>> 0);
     }
     await stillWorks();
   });
@@ -196,11 +207,10 @@ describe('decisions that lie', () => {
       pushed += feedAndForget(100);
       const draining = twoCpus().map((cpu) => loopback.drainOn(cpu, 0, 2000));
       for (let step = 0; step < 200; step++) {
-        const place = random.below(size);
-        write(place, hostile());
-        words[decisionRingWord + random.below(size * DECISION.words)] = random.word();
         if (step % 20 === 0) setWord('decisionHead', random.word());
-        setWord('decisionTail', (loopback.domainWord(0, 'decisionHead') + random.below(size + 10)) >>> 0);
+        const head = loopback.domainWord(0, 'decisionHead');
+        for (let ahead = random.below(10); ahead >= 0; ahead--) write((head + ahead) >>> 0, hostile());
+        words[decisionRingWord + random.below(size * DECISION.words)] = random.word();
       }
       seen.push(...(await Promise.all(draining)));
     }

@@ -4,7 +4,7 @@ import { setUpSimMemory } from '../../src/kernel/sim-memory.js';
 import { SimDecisionConsumer, SimTaskProducer } from '../../src/kernel/sim-rings.js';
 import { type Arena, ArenaError, domainPlace, openArena } from '../../src/shm/arena.js';
 import { DecisionRing } from '../../src/shm/decision-ring.js';
-import { DOMAIN, HEADER, LIMIT, SLOT } from '../../src/shm/layout.generated.js';
+import { DECISION, DOMAIN, HEADER, LIMIT, SLOT } from '../../src/shm/layout.generated.js';
 import { HeldTasks } from '../../src/shm/held-tasks.js';
 import { slot } from '../../src/shm/slot.js';
 import { TaskRing } from '../../src/shm/task-ring.js';
@@ -186,14 +186,90 @@ describe('the decision ring', () => {
     expect(consumer.cpu).toBe(LIMIT.CPU_ANY);
   });
 
-  it('has no room when the head it reads is nonsense', () => {
+  /** A ring with its consumer; `decide` publishes the slots given and tells how many there was room for. */
+  function worker(arena: Arena) {
+    const ring = new DecisionRing(arena, domainPlace(arena, 0));
+    const consumer = new SimDecisionConsumer(arena, 0);
+    const held = new HeldTasks(64);
+    const put = (slots: readonly number[]): number => {
+      // More than it can have: it looks at the real head.
+      ring.open(Math.min(ring.room(RING + 1), slots.length));
+      let done = 0;
+      for (const which of slots) {
+        hold(held, which, 1, 1);
+        if (ring.put(slot(which), held, new Float64Array(64), 0, 0, 0)) done++;
+      }
+      return done;
+    };
+    const decide = (...slots: number[]): number => {
+      const done = put(slots);
+      expect(ring.publish()).toBe(done);
+      return done;
+    };
+    const taken = (): number[] => {
+      const slots: number[] = [];
+      while (consumer.take()) slots.push(consumer.slot);
+      return slots;
+    };
+    return { ring, put, decide, taken };
+  }
+
+  it('goes on where the head is when somebody spoiled that', () => {
     const arena = memory();
     const place = domainPlace(arena, 0);
-    const ring = new DecisionRing(arena, place);
+    const { decide, taken } = worker(arena);
     for (const head of [1, 12345, 0x80000000, 0xffffff00]) {
       arena.words[place.domainWord + DOMAIN.word.decisionHead] = head;
-      expect(ring.room(RING + 1)).toBe(0);
+      expect(decide(1, 2)).toBe(2);
+      expect(taken()).toEqual([1, 2]);
     }
+  });
+
+  it('has no room for more of a batch in whose middle the head was spoiled', () => {
+    const arena = memory();
+    const place = domainPlace(arena, 0);
+    const { ring, put, decide, taken } = worker(arena);
+    put([1, 2]);
+    arena.words[place.domainWord + DOMAIN.word.decisionHead] = 77;
+    expect(ring.room(RING)).toBe(0);
+    expect(ring.publish()).toBe(2);
+    expect(decide(3)).toBe(1);
+    expect(taken()).toEqual([3]);
+  });
+
+  it('puts a spoiled sequence number right when there is no room', () => {
+    const arena = memory();
+    const place = domainPlace(arena, 0);
+    const { decide, taken } = worker(arena);
+    const slots = Array.from({ length: RING }, (_, which) => which);
+    expect(decide(...slots)).toBe(RING);
+    for (const spoiled of [0, 3]) {
+      arena.words[place.decisionRingWord + spoiled * DECISION.words + DECISION.word.seq] = 99;
+    }
+    expect(taken()).toEqual([]);
+    expect(decide(60)).toBe(0);
+    expect(taken()).toEqual([0, 1, 2]);
+    expect(decide(61)).toBe(1);
+    expect(taken()).toEqual([...slots.slice(3), 61]);
+  });
+
+  it('begins behind what a predecessor published, and never shows what it did not publish', () => {
+    fc.assert(
+      fc.property(firstPosition, fc.nat(RING), fc.nat(RING), fc.nat(RING), (first, published, lost, own) => {
+        const arena = memory(first);
+        const old = worker(arena);
+        const slots = Array.from({ length: RING }, (_, which) => which);
+        expect(old.decide(...slots.slice(0, published))).toBe(published);
+        old.put(slots.slice(0, lost).map((which) => which + 20));
+        const follower = worker(arena);
+        const done = follower.decide(...slots.slice(0, own).map((which) => which + 40));
+        expect(done).toBe(Math.min(own, RING - published));
+        expect(follower.taken()).toEqual([
+          ...slots.slice(0, published),
+          ...slots.slice(0, done).map((which) => which + 40),
+        ]);
+      }),
+    );
   });
 });
 

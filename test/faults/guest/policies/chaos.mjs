@@ -44,9 +44,17 @@ class Junk {
     ring.entries[at + D.enq] = enq;
     ring.entries[at + D.generation] = (generation & 0xffff) | (cpu << 16);
     ring.entries[at + D.flags] = random32();
+    this.number(ring.tail);
     ring.tail = (ring.tail + 1) | 0;
     // What is published counts as no longer held.
     this.held.count++;
+  }
+
+  /** The sequence number of an entry. publish writes that of the first one in a batch. */
+  number(position) {
+    const { ring } = this;
+    const seq = position === ring.published ? position : position + 1;
+    ring.entries[(position & ring.mask) * DECISION.words + D.seq] = seq;
   }
 
   writeAny() {
@@ -74,6 +82,7 @@ class Junk {
         if (ring.tail !== second) {
           const at = (second & ring.mask) * DECISION.words;
           ring.entries.copyWithin(at, first, first + DECISION.words);
+          this.number(second);
         }
       }
     }
