@@ -7,8 +7,8 @@
  *   1. room = size - (tail - head), with the head it last saw; it looks at the real one only when that says there is
  *      too little room. Invariant: heads only grow, so an old one can only make the room smaller.
  *   2. Writes entries at tail, tail + 1 ... within the room, plainly; all but the first of the batch with
- *      seq = position + 1. Invariant: nobody reads them, since the first's seq is still that of an earlier lap, and
- *      consumers take them in order.
+ *      seq = position + 1. Invariant: nobody reads them, since the first has not that seq yet, and consumers take them in
+ *      order.
  *   3. Atomic store of the first one's seq = position + 1. Invariant: whoever has seen that sees all others whole.
  * Consumer, any CPU:
  *   4. Loads head; from there on, seq (acquire) and what else is in an entry, until one has not its position's seq, at most its
@@ -45,6 +45,8 @@ export class DecisionRing {
   private tail: number;
   private published: number;
   private seenHead: number;
+  /** What is added to a position for its seq: 1, but 0, which nobody takes, for the first of a batch. */
+  private seqStep = 0;
   /** Where `put` stops. */
   private end: number;
 
@@ -142,8 +144,7 @@ export class DecisionRing {
     const stamp = notes[noteAt | 1] | 0;
     if ((stamp & HELD) === 0) return false;
     notes[noteAt | 1] = stamp & STAMP_MASK;
-    const next = (tail + 1) | 0;
-    this.tail = next;
+    this.tail = (tail + 1) | 0;
     const key = keyNs[slot];
     const at = (tail & this.mask) << ENTRY_SHIFT;
     entries[at | SLOT] = slot;
@@ -153,7 +154,8 @@ export class DecisionRing {
     entries[at | KEY_LO] = key;
     entries[at | KEY_HI] = key * TO_HIGH;
     entries[at | FLAGS] = flags;
-    if (tail !== this.published) entries[at | SEQ] = next;
+    entries[at | SEQ] = (tail + this.seqStep) | 0;
+    this.seqStep = 1;
     return true;
   }
 
@@ -165,9 +167,9 @@ export class DecisionRing {
     entries[at | SLOT] = word;
     entries[at | GENERATION_CPU] = cpu << 16;
     entries[at | FLAGS] = flags;
-    const next = (tail + 1) | 0;
-    if (tail !== this.published) entries[at | SEQ] = next;
-    this.tail = next;
+    entries[at | SEQ] = (tail + this.seqStep) | 0;
+    this.seqStep = 1;
+    this.tail = (tail + 1) | 0;
     if (((this.end - this.tail) | 0) < 0) this.end = this.tail;
     return true;
   }
@@ -177,6 +179,7 @@ export class DecisionRing {
     const { published: first, tail } = this;
     const count = (tail - first) | 0;
     if (count !== 0) {
+      this.seqStep = 0;
       this.published = tail;
       this.words[this.tailWord] = tail;
       Atomics.store(this.entries, ((first & this.mask) << ENTRY_SHIFT) | SEQ, (first + 1) | 0);

@@ -53,8 +53,8 @@ class Junk {
   /** The sequence number of an entry. publish writes that of the first one in a batch. */
   number(position) {
     const { ring } = this;
-    const seq = position === ring.published ? position : position + 1;
-    ring.entries[(position & ring.mask) * DECISION.words + D.seq] = seq;
+    ring.entries[(position & ring.mask) * DECISION.words + D.seq] = position + ring.seqStep;
+    ring.seqStep = 1;
   }
 
   writeAny() {
