@@ -1,29 +1,79 @@
 /**
- * What a decision costs in a worker: `node dist/bench/loop.js [--json] [--rounds N] [--results FOLDER]`.
- *
- * Synthetic tasks in an ordinary buffer; only the loop's own part (take, decide, publish) is timed, not the feeding.
- * With each round goes one of a plain copy of such records, which is what a ratio can be made with that holds on a
- * faster or busier machine. `depth` is how many tasks wait in the policy's own queue all the time, on top of each batch.
+ * What a decision costs in a worker. Synthetic tasks in an ordinary buffer; only the loop's own part (take, decide, publish) is
+ * timed, in full batches, not the feeding. With each round goes one of a plain copy of such records, which is what a ratio can
+ * be made with that holds on a faster or busier machine.
  */
-import { parseArgs } from 'node:util';
+import { Command, Option } from 'commander';
+import { wholeNumber } from '../src/cli/whole-number.js';
 import { SimFeed } from '../src/kernel/sim-feed.js';
 import { builtinPolicy } from '../src/policy/builtin.js';
+import { BUILTIN_POLICY_NAMES } from '../src/policy/builtin-names.js';
 import { parseOptions } from '../src/policy/options.js';
 import { definePolicy, type PolicyDefinition } from '../src/policy/policy.js';
 import { letInline } from '../src/worker/compiler.js';
 import { DomainLoop } from '../src/worker/domain-loop.js';
 import { figure, type Measurement, ratioFigure } from './lab/result.js';
-import { RESULTS, saveResult } from './lab/store.js';
+import { saveResult, withResults } from './lab/store.js';
 import { figureOf } from './transport/statistics.js';
 
 const CHUNK_TASKS = 1024;
 const CHUNKS_PER_SAMPLE = 200;
 const SLOTS = 4096;
 
+/** So many may wait beside a chunk. */
+const DEPTH_MAX = SLOTS - CHUNK_TASKS;
+
 interface Case {
   readonly policy: string;
+  /** So many tasks wait in the policy's own queue all the time. */
   readonly depth: number;
-  readonly batch: number;
+}
+
+const CASES: readonly Case[] = [
+  { policy: 'fifo', depth: 0 },
+  { policy: 'vtime', depth: 0 },
+  { policy: 'vtime', depth: 64 },
+  { policy: 'vtime', depth: 1000 },
+];
+
+interface Options {
+  readonly policy?: string;
+  readonly depth?: number;
+  readonly rounds: number;
+  readonly json?: true;
+  readonly results: string;
+}
+
+/** loopCommand measures decisions. */
+export function loopCommand(): Command {
+  const command = new Command('loop')
+    .description("nanoseconds per decision in a worker's loop, on synthetic tasks")
+    .addOption(
+      new Option('--policy <name>', 'one policy, as a worker has one only (default: fifo and vtime)').choices(
+        BUILTIN_POLICY_NAMES,
+      ),
+    )
+    .option(
+      '--depth <n>',
+      "tasks that wait in the policy's queue all the time (default: 0; vtime 0, 64 and 1000)",
+      wholeNumber(0, DEPTH_MAX),
+    )
+    .option('--rounds <n>', 'alternating rounds', wholeNumber(1, 1000), 15)
+    .option('--json', 'print JSON')
+    .action(async (options: Options) => {
+      letInline();
+      const { measured, copyNs } = measure(casesOf(options), options.rounds);
+      print(measured, options.json === true);
+      await saveResult(measurementOf(measured, copyNs, options.rounds), options.results);
+    });
+  return withResults(command);
+}
+
+function casesOf({ policy, depth }: Options): Case[] {
+  const known = CASES.filter((item) => policy === undefined || item.policy === policy);
+  const cases = policy !== undefined && known.length === 0 ? [{ policy, depth: 0 }] : known;
+  if (depth === undefined) return cases;
+  return [...new Set(cases.map((item) => item.policy))].map((name) => ({ policy: name, depth }));
 }
 
 interface Figure extends Case {
@@ -57,7 +107,7 @@ function keepDepth(inner: PolicyDefinition, depth: number): PolicyDefinition {
   });
 }
 
-function prepare({ policy, depth, batch }: Case): () => number {
+function prepare({ policy, depth }: Case): () => number {
   const feed = new SimFeed(SLOTS);
   const definition = builtinPolicy(policy);
   if (definition === undefined) throw new Error(`no policy ${policy}`);
@@ -74,13 +124,12 @@ function prepare({ policy, depth, batch }: Case): () => number {
   };
   for (let filled = 0; filled < depth; filled += feed.push(Math.min(64, depth - filled))) settle();
   settle();
-  const turns = CHUNK_TASKS / batch;
   return () =>
     medianChunk(() => {
       feed.push(CHUNK_TASKS);
       let decided = 0;
       const start = performance.now();
-      for (let turn = 0; turn < turns; turn++) decided += loop.batch();
+      for (let done = loop.batch(); done > 0; done = loop.batch()) decided += done;
       const spentMs = performance.now() - start;
       feed.drain();
       return (spentMs * 1e6) / decided;
@@ -157,35 +206,18 @@ function measurementOf(
   };
 }
 
-letInline();
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '15' },
-    policy: { type: 'string' },
-    results: { type: 'string', default: RESULTS },
-  },
-});
-const ALL: readonly Case[] = [
-  { policy: 'fifo', depth: 0, batch: 64 },
-  { policy: 'vtime', depth: 0, batch: 64 },
-  { policy: 'vtime', depth: 64, batch: 64 },
-  { policy: 'vtime', depth: 1000, batch: 64 },
-];
-// Each policy in its own run would be closer to a worker, which has one only: choose it with --policy.
-const chosen = ALL.filter(({ policy }) => values.policy === undefined || values.policy === policy);
-const { measured, copyNs } = measure(chosen, Number(values.rounds));
-const figures = measured.map(({ item, samples }): Figure => {
-  const { n, median, min, max } = figureOf(samples, 1);
-  return { ...item, n, medianNs: median, minNs: min, maxNs: max };
-});
-if (values.json) {
-  process.stdout.write(`${JSON.stringify({ benchmark: 'loop', unit: 'ns per task', figures })}\n`);
-} else {
+function print(measured: readonly Measured[], isJson: boolean): void {
+  const figures = measured.map(({ item, samples }): Figure => {
+    const { n, median, min, max } = figureOf(samples, 1);
+    return { ...item, n, medianNs: median, minNs: min, maxNs: max };
+  });
+  if (isJson) {
+    process.stdout.write(`${JSON.stringify({ benchmark: 'loop', unit: 'ns per task', figures })}\n`);
+    return;
+  }
   for (const { policy, depth, medianNs, minNs, maxNs, n } of figures) {
     process.stdout.write(
-      `${policy.padEnd(6)} depth ${String(depth).padStart(4)}: median ${medianNs} ns per task (${minNs} to ${maxNs}, n ${n})\n`,
+      `${policy.padEnd(8)} depth ${String(depth).padStart(4)}: median ${medianNs} ns per task (${minNs} to ${maxNs}, n ${n})\n`,
     );
   }
 }
-await saveResult(measurementOf(measured, copyNs, Number(values.rounds)), values.results);

@@ -7,6 +7,7 @@ import { baselineCommand } from './baseline.js';
 import { checkCommand } from './check.js';
 import { criticalBenchCommand } from './critical.js';
 import { handOffCommand } from './hand-off.js';
+import { loopCommand } from './loop.js';
 import { peersCommand } from './peers.js';
 import { profileCommand } from './profile.js';
 import { reportCommand } from './report.js';
@@ -19,6 +20,7 @@ import { transportCommand } from './transport.js';
 const program = new Command('bench')
   .description('Measures nodeland.')
   .addCommand(transportCommand())
+  .addCommand(loopCommand())
   .addCommand(handOffCommand())
   .addCommand(sandboxBenchCommand())
   .addCommand(peersCommand())
@@ -30,10 +32,6 @@ const program = new Command('bench')
   .addCommand(reportCommand())
   .addCommand(baselineCommand())
   .addCommand(checkCommand());
-// commander starts this one itself, with the arguments that follow.
-program.command('loop', 'nanoseconds per decision in the worker, on synthetic tasks', {
-  executableFile: 'loop.js',
-});
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 try {

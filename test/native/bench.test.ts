@@ -21,7 +21,7 @@ const figure = {
 };
 const figures = (middle: string) => ({ push: figure, [middle]: figure, drain: figure, total: figure });
 
-describe('npm run bench -- transport', () => {
+describe('npm run bench', () => {
   test("measures both transports in turns and gives the ratio of libbpf's to nodeland's", (context) => {
     const missing = existsSync(main) ? whyNoBpf() : 'the benchmarks are not built';
     if (missing !== undefined) context.skip(missing);
@@ -68,9 +68,21 @@ describe('npm run bench -- transport', () => {
     expect(html).not.toMatch(/<(script|link|img)/);
   });
 
-  test('refuses numbers it cannot use', () => {
-    const { status, stderr } = bench('transport', '--rounds', 'many');
+  test.each([
+    ['transport', '--rounds', 'many', 'expected a whole number from 1'],
+    ['loop', '--depth', '4096', 'expected a whole number from 0 to 3072'],
+    ['loop', '--policy', 'nix', 'Allowed choices are'],
+  ])('%s refuses %s %s', (name, option, value, message) => {
+    const { status, stderr } = bench(name, option, value);
     expect(status).toBe(64);
-    expect(stderr).toContain('expected a whole number from 1');
+    expect(stderr).toContain(message);
+  });
+
+  test('loop measures the policy and the depth it is told', () => {
+    const { status, stdout } = bench('loop', '--policy', 'rr', '--depth', '10', '--rounds', '1', '--json', '--results', results);
+    expect(status).toBe(0);
+    const { figures } = JSON.parse(stdout) as { figures: { policy: string; depth: number; medianNs: number }[] };
+    expect(figures).toMatchObject([{ policy: 'rr', depth: 10, n: 1 }]);
+    expect(figures[0].medianNs).toBeGreaterThan(1);
   });
 });
