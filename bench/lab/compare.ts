@@ -4,7 +4,7 @@
  * then: Davison and Hinkley, "Bootstrap Methods and their Application", section 3.8, hierarchical data.
  */
 import { quantileOf } from '../transport/statistics.js';
-import { Random } from './random.js';
+import { Random } from '../../src/sim/random.js';
 import type { Result, ResultFigure } from './result.js';
 
 /** Runs are one list of rounds per process. */

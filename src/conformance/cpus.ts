@@ -1,6 +1,6 @@
 /** CPUs are used, and only those that a task may use. */
 import { type Check, ms, percent, verdict } from './check.js';
-import { Random } from './random.js';
+import { Random } from '../sim/random.js';
 import { longestWait, MS, SECOND, simulate, Watch } from './simulate.js';
 
 const NR_CPUS = 4;

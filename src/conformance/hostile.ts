@@ -4,7 +4,7 @@ import { parseOptions } from '../policy/options.js';
 import { definePolicy } from '../policy/policy.js';
 import { DomainLoop } from '../worker/domain-loop.js';
 import { type Check, ms, notApplicable, percent, verdict } from './check.js';
-import { Random } from './random.js';
+import { Random } from '../sim/random.js';
 import { longestWait, loopOf, MS, SECOND, simulate, SLICE_US, WEIGHTS_BY_NICE } from './simulate.js';
 import { WEIGHT_TOLERANCE } from './weights.js';
 

@@ -2,7 +2,7 @@
 import type { SimKernel } from '../kernel/sim.js';
 import type { SimBehaviour } from '../kernel/sim-task.js';
 import { type Check, ms, type Subject, verdict } from './check.js';
-import { Random } from './random.js';
+import { Random } from '../sim/random.js';
 import { longestWait, MS, SECOND, simulate, waitsSinceNs, Watch, WEIGHTS_BY_NICE } from './simulate.js';
 
 const CPUS = [0, 1, 2, 3];

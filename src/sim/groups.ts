@@ -1,5 +1,5 @@
 /** The groups of a workload at work. */
-import { Random } from '../conformance/random.js';
+import { Random } from './random.js';
 import type { SimKernel } from '../kernel/sim.js';
 import type { SimBehaviour } from '../kernel/sim-task.js';
 import { parseCpuList } from '../topology/cpulist.js';

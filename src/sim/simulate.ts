@@ -1,7 +1,7 @@
 /** One simulation, from what was asked for to its result. */
 import { EXIT, UserError } from '../cli/errors.js';
 import { packageVersion } from '../cli/package-info.js';
-import { Random } from '../conformance/random.js';
+import { Random } from './random.js';
 import type { DomainPlan } from '../domain/plan.js';
 import { inboxBytes } from '../handoff/inbox.js';
 import { NoSlotError, SimKernel } from '../kernel/sim.js';

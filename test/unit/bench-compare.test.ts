@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { exitCodeOf } from '../../bench/check.js';
 import { compareResults, compareRuns, comparisonText, missingFigures } from '../../bench/lab/compare.js';
-import { Random } from '../../bench/lab/random.js';
+import { Random } from '../../src/sim/random.js';
 import { ratioFigure, type Result } from '../../bench/lab/result.js';
 
 /** Rounds around a middle: each process has an error of its own, and each round another; both are shares. */
@@ -12,7 +12,7 @@ function runsAround(
   processes = 5,
 ): number[][] {
   const random = new Random(seed);
-  const error = (share: number): number => 1 + share * (random.uniform() + random.uniform() - 1);
+  const error = (share: number): number => 1 + share * (random.next() + random.next() - 1);
   return Array.from({ length: processes }, () => {
     const own = middle * error(spread.process);
     return Array.from({ length: 15 }, () => own * error(spread.round));

@@ -11,7 +11,7 @@
  * nothing else unless the shard says so. Not in the model: what tasks compute, memory bandwidth, interrupts, the worker's
  * sleep and its wake-up (it spins), and that a CPU busy in the kernel takes decisions later.
  */
-import { Random } from '../../lab/random.js';
+import { Random } from '../../../src/sim/random.js';
 import { EventQueue } from './events.js';
 import { Fifo } from './fifo.js';
 import type { Outcome, SimulationOptions } from './options.js';
@@ -225,7 +225,7 @@ class Simulation {
       const task = shard.ring.shift();
       ns += service === 'fixed' ? costs.decideNs : this.random.exponential(costs.decideNs);
       if (costs.decideLines > 0) ns += costs.decideLines * machine.transferNs(this.cpuOf[task], worker.cpu);
-      const leaves = this.mayLeave && this.random.uniform() < this.options.handOffShare;
+      const leaves = this.mayLeave && this.random.next() < this.options.handOffShare;
       if (leaves) ns += costs.handOffNs;
       (leaves ? worker.handed : batch).push(task);
     }

@@ -1,5 +1,5 @@
 /** What a group of tasks is given to live in, and how their programs are written. */
-import type { Random } from '../../conformance/random.js';
+import type { Random } from '../random.js';
 import type { SimKernel } from '../../kernel/sim.js';
 import type { SimStep, SimTask } from '../../kernel/sim-task.js';
 

@@ -1,4 +1,4 @@
-/** Random numbers that are the same for the same seed on every machine: what a bootstrap and a simulation repeat with. */
+/** Random numbers that are the same for the same seed on every machine: what simulations, checks and a bootstrap repeat with. */
 
 /** Random is xoshiro128** (Blackman and Vigna, 2018), seeded through splitmix32. */
 export class Random {
@@ -23,8 +23,8 @@ export class Random {
     this.d = next();
   }
 
-  /** uniform is below 1 and at least 0, in steps of 2^-32. */
-  uniform(): number {
+  /** next is at least 0 and below 1, in steps of 2^-32. */
+  next(): number {
     const product = Math.imul(this.b, 5);
     const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0;
     const shifted = this.b << 9;
@@ -39,11 +39,19 @@ export class Random {
 
   /** below is a whole number from 0 to `limit` - 1. */
   below(limit: number): number {
-    return Math.floor(this.uniform() * limit);
+    return Math.floor(this.next() * limit);
   }
 
-  /** exponential has the given mean. */
+  between(low: number, high: number): number {
+    return low + this.next() * (high - low);
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[this.below(list.length)];
+  }
+
+  /** exponential has the given mean: what lies between events that happen independently of each other. */
   exponential(mean: number): number {
-    return -mean * Math.log(1 - this.uniform());
+    return -mean * Math.log(1 - this.next());
   }
 }
