@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { expectCleanRun } from '../sandbox/good-run.js';
-import { Guest, totalOf, whyNoSandbox } from '../sandbox/guest.js';
+import { Guest, LONG_AND_DETERMINISTIC, totalOf, whyNoSandbox } from '../sandbox/guest.js';
 
 /** A policy with every hook, which counts what it is told; see guest/policy-events.mjs. */
 interface Witness {
@@ -35,7 +35,7 @@ let witnesses: readonly Witness[];
 
 beforeAll(async () => {
   if (missing !== undefined) return;
-  guest = await Guest.boot('policy-events.mjs', [], { accel: 'deterministic', timeoutSeconds: 1500 });
+  guest = await Guest.boot('policy-events.mjs', [], LONG_AND_DETERMINISTIC);
   witnesses = [0, 1].map((domain) => guest.record(`domain ${domain}`) as Witness);
 });
 beforeEach((context) => {

@@ -1,7 +1,14 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { expectCleanRun } from '../sandbox/good-run.js';
-import { Guest, type ProgramRecord, type RunRecord, totalOf, whyNoSandbox } from '../sandbox/guest.js';
+import {
+  Guest,
+  LONG_AND_DETERMINISTIC,
+  type ProgramRecord,
+  type RunRecord,
+  totalOf,
+  whyNoSandbox,
+} from '../sandbox/guest.js';
 
 /** One boot: two domains under load, whose policies are changed while they are attached. */
 const missing = whyNoSandbox();
@@ -36,9 +43,7 @@ let run: SwapRecord;
 
 beforeAll(async () => {
   if (missing === undefined)
-    run = (await Guest.boot('policy-swap.mjs', [], { accel: 'deterministic', timeoutSeconds: 1500 })).run(
-      'policy swap',
-    ) as SwapRecord;
+    run = (await Guest.boot('policy-swap.mjs', [], LONG_AND_DETERMINISTIC)).run('policy swap') as SwapRecord;
 });
 beforeEach((context) => {
   if (missing !== undefined) context.skip(missing);

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { expectNoProblems } from '../sandbox/good-run.js';
-import { Guest, type RunRecord, totalOf, whyNoSandbox } from '../sandbox/guest.js';
+import { Guest, LONG_AND_DETERMINISTIC, type RunRecord, totalOf, whyNoSandbox } from '../sandbox/guest.js';
 
 /** One boot, two runs of `nodeland run`; time counts instructions. */
 const missing = whyNoSandbox();
@@ -39,8 +39,7 @@ let off: OffRecord;
 
 beforeAll(async () => {
   if (missing !== undefined) return;
-  const options = { accel: 'deterministic', timeoutSeconds: 1500 } as const;
-  const guest = await Guest.boot('slice-extension.mjs', [], options);
+  const guest = await Guest.boot('slice-extension.mjs', [], LONG_AND_DETERMINISTIC);
   on = guest.run('switched on') as OnRecord;
   off = guest.run('switched off') as OffRecord;
 });

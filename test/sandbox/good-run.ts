@@ -8,6 +8,8 @@ const MINOR_FAULTS_MAX = 64;
 
 export function expectCleanRun(run: RunRecord): void {
   expect(run.isAttached, run.stray).toBe(true);
+  expect(run.startMs).toBeGreaterThan(0);
+  expect(run.startMs).toBeLessThanOrEqual(run.attachedMs ?? 0);
   expect(run.hung).toBe(false);
   expect(run.exitCode, run.stray).toBe(0);
   expect(run.exitReason).toBe('unregistered from user space');

@@ -22,6 +22,9 @@ export interface ProgramRecord {
 export interface RunRecord {
   readonly args: readonly string[];
   readonly isAttached: boolean;
+  /** Until it was seen to be attached, and what it says of that itself. */
+  readonly attachedMs?: number;
+  readonly startMs?: number;
   readonly exitCode: number | null;
   /** It did not end when told to, and was killed. */
   readonly hung: boolean;
@@ -52,6 +55,9 @@ export type GuestOptions = Partial<SandboxOptions> & {
   /** A machine of which nothing was heard for so long, in host time, hangs and is ended. Default: never. */
   readonly silenceLimitS?: number | undefined;
 };
+
+/** For a script of some minutes on a machine whose clock counts instructions. */
+export const LONG_AND_DETERMINISTIC = { accel: 'deterministic', timeoutSeconds: 1500 } as const;
 
 /** LastWords keeps the last of what a machine says, and aborts when it says nothing for too long. */
 class LastWords extends Writable {

@@ -81,6 +81,7 @@ export class Scheduler {
 
   constructor(args) {
     this.args = args;
+    this.begunMs = performance.now();
     this.child = spawn(nodeland[0], [nodeland[1], 'run', '-v', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -118,6 +119,7 @@ export class Scheduler {
 
   async attached() {
     this.isAttached = await this.until(() => this.log('attached') !== undefined, limitMs.attach);
+    this.attachedMs = performance.now() - this.begunMs;
     return this.isAttached;
   }
 
@@ -162,6 +164,8 @@ export class Scheduler {
     return {
       args: this.args,
       isAttached: this.isAttached === true,
+      attachedMs: this.attachedMs,
+      startMs: this.log('attached')?.startMs,
       exitCode: this.exitCode,
       hung: this.hung === true,
       plan: this.log('plan')?.domains ?? [],
