@@ -333,15 +333,17 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 
 	/*
 	 * Threads of ours: at once when they wake, since a worker may wait for them; then by what they have had. One
-	 * that let another in goes on with its turn before all others.
+	 * that let another in goes on with its turn before all that woke after it: a turn lasts to the next tick, and
+	 * what waits on this CPU would wait for several of them one after another.
 	 */
 	if (is_own(p)) {
 		count(d, NL_CNT_OWN);
 		if (wakeup) {
 			queue_cpu(p, tc, cpu, clock - NSEC_PER_SEC, OWN_SLICE_NS);
+			tc->key = clock - default_slice_ns;
 			kick(cpu, KICK_PREEMPT);
 		} else if (rest) {
-			queue_cpu(p, tc, cpu, clock - NSEC_PER_SEC, rest);
+			queue_cpu(p, tc, cpu, tc->key, rest);
 			tc->let_in = 1;
 		} else {
 			queue_cpu(p, tc, cpu, own_key(p, tc, clock), OWN_SLICE_NS);
