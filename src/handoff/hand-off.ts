@@ -67,7 +67,7 @@ export class HandOff {
       return false;
     }
     const count = counts[to];
-    if (count >= PENDING_MAX || this.inboxes[to].room() <= count) return false;
+    if (count >= PENDING_MAX || this.inboxes[to].room(count + 1) <= count) return false;
     this.pending[to * PENDING_MAX + count] = slot;
     counts[to] = count + 1;
     this.count++;

@@ -1,22 +1,24 @@
 /**
  * HOT PATH: no allocation, no exceptions, one kind of view, one compare-and-swap and one store per batch on the sender's side,
- * one store per batch on the receiver's.
+ * one load and one store per batch on the receiver's.
  *
  * A domain's inbox: tasks that other domains' workers hand over. Many write, its worker reads. Like the task ring, a
  * place is named by its position, an int32 that wraps, and entry position & mask lies there.
  *
  * Sender:
- *   1. Loads tail, then head. room = size - (tail - head). Heads only grow, so an old one makes the room smaller.
+ *   1. room = size - (tail - head), with the tail and the head it last saw; it looks at the real head only when that says there is
+ *      too little room. Invariant: heads only grow, so an old one can only make the room smaller.
  *   2. Compare-and-swap of tail from what it saw to past the n places it takes. Invariant: each place has one owner. On
- *      failure another sender was quicker: again from 1, so that there is still room. Without room nothing was changed:
- *      the tasks stay with the sender.
- *   3. Writes the payloads, and plainly seq = position + 1 of all but the first of its places. Invariant: nobody reads them, since
- *      the first's seq is still that of an earlier lap, and the receiver takes them in order.
+ *      failure another sender was quicker: again from 1 with the tail there is, so that there is still room. Without room
+ *      nothing was changed: the tasks stay with the sender.
+ *   3. Writes the payloads, and plainly seq = ~(position + 1) of all but the first of its places. Invariant: nobody reads them,
+ *      since the first's seq is still that of an earlier lap, and the receiver takes them in order.
  *   4. Atomic store of the first one's seq = position + 1. Invariant: whoever has seen that sees all the others whole. One for
  *      the batch: each would wait until the receiver's cache has given up the lines written before it.
  *   5. Sets the receiver's wake request, and has the kernel side look at it if it is parked.
  * Receiver, the worker of the domain:
- *   6. From head on, atomic loads of seq, until one is not committed.
+ *   6. From head on, seq: plainly whether it is one that follows in a batch, ~(position + 1), whose first it has then seen;
+ *      otherwise by an atomic load whether it is the first of another. Until it is neither.
  *   7. Reads payloads; atomic store of head. Invariant: the reads come before it.
  *
  * What a record carries is the name of a wait (slot, generation, enqueue count): the kernel side applies one decision
@@ -55,6 +57,9 @@ export class Inbox {
   private readonly words: Int32Array;
   /** The receiver's own; the record that `take` found last. */
   private head: number;
+  /** What a sender last saw. */
+  private seenTail: number;
+  private seenHead: number;
   slot = 0;
   enq = 0;
   /** generation | TASK_FLAGs << 16 */
@@ -66,20 +71,37 @@ export class Inbox {
   constructor(memory: ArrayBufferLike, domain: number) {
     this.words = new Int32Array(memory, domain * INBOX_WORDS * Int32Array.BYTES_PER_ELEMENT, INBOX_WORDS);
     this.head = Atomics.load(this.words, HEAD);
+    this.seenHead = this.head;
+    this.seenTail = Atomics.load(this.words, TAIL);
+  }
+
+  /**
+   * room tells how many places are free as far as this sender knows; it looks only when that is fewer than `wanted` (step 1).
+   * Another sender may be quicker.
+   */
+  room(wanted: number): number {
+    const { words } = this;
+    const room = INBOX_SIZE - ((this.seenTail - this.seenHead) | 0);
+    if (room >= wanted) return room;
+    this.seenHead = Atomics.load(words, HEAD);
+    this.seenTail = Atomics.load(words, TAIL);
+    return INBOX_SIZE - ((this.seenTail - this.seenHead) | 0);
   }
 
   /** reserve takes n places (steps 1, 2). False, and nothing is changed, when there is no room for all. */
   reserve(n: number): boolean {
-    const { words } = this;
-    for (;;) {
-      const tail = Atomics.load(words, TAIL);
-      if (((tail - Atomics.load(words, HEAD)) | 0) + n > INBOX_SIZE) return false;
-      if (Atomics.compareExchange(words, TAIL, tail, (tail + n) | 0) === tail) {
+    while (this.room(n) >= n) {
+      const tail = this.seenTail;
+      const found = Atomics.compareExchange(this.words, TAIL, tail, (tail + n) | 0);
+      if (found === tail) {
         this.first = tail;
         this.position = tail;
+        this.seenTail = (tail + n) | 0;
         return true;
       }
+      this.seenTail = found;
     }
+    return false;
   }
 
   /** The first and the next of the places reserved last. */
@@ -94,7 +116,7 @@ export class Inbox {
     words[at + WHO] = slot | (stamp << 16);
     words[at + LAG_FLAGS] = (lagNs & ~FLAGS_MASK) | ((stamp >>> 16) & FLAGS_MASK);
     const next = (position + 1) | 0;
-    if (position !== this.first) words[at + SEQ] = next;
+    if (position !== this.first) words[at + SEQ] = ~next;
     this.position = next;
   }
 
@@ -105,18 +127,16 @@ export class Inbox {
     Atomics.store(this.words, HEADER_WORDS + ((first & MASK) << ENTRY_SHIFT) + SEQ, (first + 1) | 0);
   }
 
-  /** room tells how many places are free; another sender may be quicker. */
-  room(): number {
-    const { words } = this;
-    return INBOX_SIZE - ((Atomics.load(words, TAIL) - Atomics.load(words, HEAD)) | 0);
-  }
-
-  /** isEmpty is the receiver's look whether there is a record. */
+  /**
+   * isEmpty is the receiver's look whether there is a record. A hint, read plainly: what was sent before a wake request that
+   * the receiver has seen is seen.
+   */
   isEmpty(): boolean {
     const { words, head } = this;
-    const at = HEADER_WORDS + ((head & MASK) << ENTRY_SHIFT);
-    if (Atomics.load(words, at + SEQ) === ((head + 1) | 0)) return false;
-    if (Atomics.load(words, TAIL) !== head) this.passOver();
+    const seq = words[HEADER_WORDS + ((head & MASK) << ENTRY_SHIFT) + SEQ];
+    const next = (head + 1) | 0;
+    if (seq === next || seq === ~next) return false;
+    if (words[TAIL] !== head) this.passOver();
     else this.heldUpMs = 0;
     return true;
   }
@@ -142,7 +162,7 @@ export class Inbox {
     const { words, head } = this;
     const at = HEADER_WORDS + ((head & MASK) << ENTRY_SHIFT);
     const next = (head + 1) | 0;
-    if (Atomics.load(words, at + SEQ) !== next) return false;
+    if (words[at + SEQ] !== ~next && Atomics.load(words, at + SEQ) !== next) return false;
     const who = words[at + WHO];
     const lagFlags = words[at + LAG_FLAGS];
     this.slot = who & LOW_16;

@@ -1,5 +1,5 @@
 /**
- * HOT PATH: no allocation, no exceptions, one kind of view, one fence and one atomic store per batch.
+ * HOT PATH: no allocation, no exceptions, one kind of view, one fence (arm64) and one atomic store per batch.
  *
  * The task ring: many CPUs write in BPF, one worker reads. A place is named by its position, a u32 that wraps; the
  * entry is entries[position & mask]. Positions are kept as int32 here (V8 keeps those unboxed).
@@ -13,9 +13,10 @@
  * Consumer, the worker:
  *   5. From head on, counts the entries with seq == position + 1, with plain loads. It stops at the first that is not
  *      committed, so order is kept, and a producer interrupted between 2 and 4 holds up only what came after it.
- *   6. One sequentially consistent store and then one such load (both are words it must write and read anyway). On
- *      arm64 the pair is a full fence (a load-acquire does not pass an earlier store-release, which itself follows
- *      the loads of 5), so the payload loads below cannot have happened before the seq loads of 5.
+ *   6. Where a load may pass an earlier one, one sequentially consistent store and then one such load (both are words it
+ *      must write and read anyway). On arm64 the pair is a full fence (a load-acquire does not pass an earlier
+ *      store-release, which itself follows the loads of 5), so the payload loads below cannot have happened before the
+ *      seq loads of 5. x86-64 keeps loads in order, and V8 those of a shared buffer.
  *   7. Reads payloads.
  *   8. Atomic store of head. Invariant: the reads of 7 come before it, so a producer that sees the new head may write.
  */
@@ -58,10 +59,8 @@ const RENEW = TOLD.renew << TOLD.kindShift;
 /** TaskRing is the consumer's side of one domain's task ring. One per worker; not shared between threads. */
 export class TaskRing {
   private readonly words: Uint32Array;
-  private readonly signedWords: Int32Array;
   /** The entries alone: a masked index is in range, and there is nothing to add to it. */
   private readonly entries: Uint32Array;
-  private readonly ringWord: number;
   private readonly mask: number;
   private readonly headWord: number;
   private head: number;
@@ -74,13 +73,11 @@ export class TaskRing {
   constructor(arena: Arena, place: DomainPlace) {
     if (TASK_ENTRY.words !== 1 << ENTRY_SHIFT) throw new RangeError('task ring entries are not 16 bytes');
     this.words = arena.words;
-    this.signedWords = arena.signedWords;
-    this.ringWord = place.taskRingWord;
     const { taskRingWord, taskRingSize } = place;
     this.entries = arena.words.subarray(taskRingWord, taskRingWord + taskRingSize * TASK_ENTRY.words);
     this.mask = place.taskRingSize - 1;
     this.headWord = place.domainWord + DOMAIN.word.taskHead;
-    this.head = Atomics.load(this.signedWords, this.headWord);
+    this.head = Atomics.load(arena.signedWords, this.headWord);
   }
 
   /** committed counts the entries that can be read, at most `limit` (step 5). Follow it with step 6. */
@@ -96,10 +93,9 @@ export class TaskRing {
     return count;
   }
 
-  /** ready looks with an atomic load, for spinning, whether the next entry is there. */
+  /** ready looks whether the next entry is there. A hint, read plainly. */
   ready(): boolean {
-    const seq = Atomics.load(this.signedWords, this.ringWord + ((this.head & this.mask) << ENTRY_SHIFT));
-    return seq === ((this.head + 1) | 0);
+    return (this.entries[(this.head & this.mask) << ENTRY_SHIFT] | 0) === ((this.head + 1) | 0);
   }
 
   /**

@@ -15,6 +15,9 @@ const TAKEN = WORKER_STAT.TAKEN * 2;
 const PUBLISHED = WORKER_STAT.PUBLISHED * 2;
 const MAX_BATCH = WORKER_STAT.MAX_BATCH * 2;
 
+/** A processor of this kind does not let a load pass an earlier one. */
+const LOADS_IN_ORDER = process.arch === 'x64';
+
 /** WorkerStatus is the worker's side of its domain block. One per worker; only it writes these words. */
 export class WorkerStatus {
   private readonly words: Uint32Array;
@@ -48,17 +51,22 @@ export class WorkerStatus {
   }
 
   /**
-   * busy begins a batch. Its atomic store and load, in this order, are the fence of step 6 in task-ring.ts; the load
-   * is also the clock's high word, read before the low one: a carry between the two makes the value smaller, never
-   * larger, and the clock kept here does not go back.
+   * busy begins a batch. The clock's high word is read before the low one: a carry between the two makes the value smaller,
+   * never larger, and the clock kept here does not go back.
    */
   busy(): void {
     const words = this.words;
     words[this.progressWord]++;
-    Atomics.store(words, this.stateWord, BUSY);
-    const high = Atomics.load(words, this.clockWord + 1);
+    words[this.stateWord] = BUSY;
+    const high = LOADS_IN_ORDER ? words[this.clockWord + 1] : this.fence();
     const now = words[this.clockWord] + high * HIGH;
     if (now > this.clock[0]) this.clock[0] = now;
+  }
+
+  /** fence is step 6 in task-ring.ts: an atomic store and, after it, an atomic load, which is the clock's high word. */
+  private fence(): number {
+    Atomics.store(this.words, this.stateWord, BUSY);
+    return Atomics.load(this.words, this.clockWord + 1);
   }
 
   /** ready ends a batch after which nothing is held. The ring's release, an atomic store, publishes it. */

@@ -207,7 +207,7 @@ export class DomainLoop {
     return sent;
   }
 
-  /** hasWork tells, with an atomic load, whether another batch now would come to anything. */
+  /** hasWork tells whether another batch now would come to anything. */
   hasWork(): boolean {
     return this.wantsTurn || this.tasks.ready() || this.handOff.hasMail();
   }

@@ -10,11 +10,11 @@ const RECORDS = 300_000;
 function inboxAt(position: number): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(inboxBytes(1));
   const words = new Int32Array(memory);
-  // Tail and head; every place has the number of the lap before.
+  // Tail and head; every place has the number of the lap before, each third as the first of a batch.
   words[0] = position;
   words[32] = position;
   for (let lap = position - INBOX_SIZE; lap < position; lap++)
-    words[64 + ((lap & (INBOX_SIZE - 1)) << 3)] = lap + 1;
+    words[64 + ((lap & (INBOX_SIZE - 1)) << 2)] = lap % 3 === 0 ? lap + 1 : ~(lap + 1);
   return memory;
 }
 
