@@ -5,8 +5,8 @@
 #include "arguments.h"
 #include "javascript_error.h"
 #include "kernel_btf.h"
+#include "later.h"
 #include "locking.h"
-#include "program_run.h"
 #include "session_table.h"
 #include "thread.h"
 
@@ -59,6 +59,22 @@ Napi::Value OpenSession(Info info) {
 template <void (Session::*Step)()> Napi::Value SessionStep(Info info) {
   (SessionOf(info).get()->*Step)();
   return info.Env().Undefined();
+}
+
+// Refused is a promise that was never kept: what a call of a function with a promise throws.
+Napi::Promise Refused(Napi::Env env, const SystemError &error) {
+  const auto refused = Napi::Promise::Deferred::New(env);
+  refused.Reject(ToJavaScript(env, error).Value());
+  return refused.Promise();
+}
+
+Napi::Value LoadSessionAsync(Info info) {
+  const int id = SessionId(info);
+  try {
+    return LoadLater(info.Env(), SessionTable::Process().Get(id));
+  } catch (const SystemError &error) {
+    return Refused(info.Env(), error);
+  }
 }
 
 Napi::Value CloseSession(Info info) {
@@ -169,9 +185,7 @@ Napi::Value RunProgramAsync(Info info) {
     // Found now: from here on, closing the session cannot take the program away.
     return RunProgramLater(env, SessionTable::Process().Get(id)->FindProgram(name), context, cpu);
   } catch (const SystemError &error) {
-    const auto refused = Napi::Promise::Deferred::New(env);
-    refused.Reject(ToJavaScript(env, error).Value());
-    return refused.Promise();
+    return Refused(env, error);
   }
 }
 
@@ -324,6 +338,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<LibbpfVersion>(exports, "libbpfVersion");
   Export<OpenSession>(exports, "openSession");
   Export<SessionStep<&Session::Load>>(exports, "loadSession");
+  Export<LoadSessionAsync>(exports, "loadSessionAsync");
   Export<SessionStep<&Session::Attach>>(exports, "attachSession");
   Export<SessionStep<&Session::Detach>>(exports, "detachSession");
   Export<CloseSession>(exports, "closeSession");

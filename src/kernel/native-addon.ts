@@ -109,6 +109,8 @@ export interface NativeAddon {
    * @throws NativeError EALREADY loaded before; EPERM; whatever the verifier says, with `log`.
    */
   loadSession(session: SessionId): void;
+  /** The same on a thread of the libuv pool. Whatever it throws is what the promise is rejected with. */
+  loadSessionAsync(session: SessionId): Promise<void>;
   /**
    * Makes this the machine's scheduler, and clears the exit information of an earlier attach.
    * @throws NativeError EBUSY another scheduler is attached (the message names it); EALREADY this one is;

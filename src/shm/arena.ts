@@ -58,6 +58,11 @@ export function openArena(buffer: ArrayBufferLike): Arena {
   return { words, signedWords: new Int32Array(buffer), nrSlots, nrCpus, nrDomains, slotsWord, cpusWord };
 }
 
+/** arenaSizeBytes reads from the header's bytes how much of the arena is in use. */
+export function arenaSizeBytes(header: ArrayBufferLike): number {
+  return new Uint32Array(header)[HEADER.word.sizeBytes];
+}
+
 /**
  * domainPlace finds one domain's block and rings.
  *

@@ -7,7 +7,7 @@ import type { Logger } from '../observe/log.js';
 import { DEFAULT_POLICY } from '../policy/builtin-names.js';
 import { domainPlace } from '../shm/arena.js';
 import { DOMAIN, DOMAIN_STATE } from '../shm/layout.generated.js';
-import { commandGo, commandStop, commandSwap, createControl } from '../worker/control.js';
+import { commandGo, commandMap, commandStop, commandSwap, createControl } from '../worker/control.js';
 import type { PolicyOrder, WorkerTask } from '../worker/messages.js';
 import type { StopReason } from '../worker/run.js';
 import { Failures, FAILURES_MAX } from './failures.js';
@@ -52,7 +52,6 @@ export class DomainWorker {
   private stopping = false;
   /** Why its thread was ended by us. */
   private killedFor: string | undefined;
-  private readonly stateWord: number;
   private readonly failures = new Failures();
   private readonly loopWatch = new LoopWatch();
   private life: Promise<void> = Promise.resolve();
@@ -67,7 +66,6 @@ export class DomainWorker {
     private readonly events: DomainWorkerEvents,
     private readonly log: Logger,
   ) {
-    this.stateWord = this.word('state');
     this.cpu = domain.workerCpu;
     this.chosen = policy;
   }
@@ -159,16 +157,19 @@ export class DomainWorker {
     return done;
   }
 
-  /** start resolves when the worker is warm and known to the kernel side. It waits for {@link go}. */
+  /**
+   * start resolves when the worker is warm and known to the kernel side, for which the memory must be laid out
+   * ({@link map}). It waits for {@link go}.
+   */
   async start(): Promise<void> {
     this.control = createControl();
+    if (this.link.isLoaded) this.map();
     const { domain, link } = this;
     const hosted = this.host.start({
       session: link.session,
       domain: domain.id,
       threadName: `nl-${domain.name}`,
       cpu: this.cpu,
-      memoryBytes: link.byteLength,
       control: this.control.buffer,
       ...this.options,
       ...this.order(this.chosen),
@@ -189,6 +190,11 @@ export class DomainWorker {
     this.tid = tid;
   }
 
+  /** map lets the worker map the memory, which is laid out. */
+  map(): void {
+    commandMap(this.control);
+  }
+
   /** go lets the worker loop; after attach, so that its first look finds work. */
   go(): void {
     if (this.tid === undefined) return;
@@ -203,7 +209,7 @@ export class DomainWorker {
   beat(beatMs: number): void {
     const { tid, loopWatch, hosted } = this;
     const { words } = this.link.arena;
-    if (tid === undefined || hosted === undefined || words[this.stateWord] !== DOMAIN_STATE.FALLBACK) {
+    if (tid === undefined || hosted === undefined || words[this.word('state')] !== DOMAIN_STATE.FALLBACK) {
       loopWatch.rest();
       return;
     }
@@ -241,7 +247,7 @@ export class DomainWorker {
   tellToStop(): void {
     this.stopping = true;
     commandStop(this.control);
-    Atomics.store(this.link.arena.words, this.word('wakeRequest'), 1);
+    if (this.link.isLoaded) Atomics.store(this.link.arena.words, this.word('wakeRequest'), 1);
   }
 
   /** ended resolves when the worker, told to stop, is through. */

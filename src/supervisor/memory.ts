@@ -2,6 +2,7 @@
 import type { RunConfig } from '../config/config.js';
 import type { DomainPlan } from '../domain/plan.js';
 import type { NativeAddon, SessionId } from '../kernel/native-addon.js';
+import { arenaSizeBytes } from '../shm/arena.js';
 import {
   CPU,
   CPU_ARGS,
@@ -77,8 +78,7 @@ export function layOut(native: NativeAddon, session: SessionId, plan: DomainPlan
     run('nl_setup_cpu', args);
   });
 
-  const header = new Uint32Array(native.sessionMemory(session, HEADER.bytes));
-  return header[HEADER.word.sizeBytes];
+  return arenaSizeBytes(native.sessionMemory(session, HEADER.bytes));
 }
 
 /** unregisterWorker takes a dead worker's registration back, so that its domain is scheduled in the kernel. */

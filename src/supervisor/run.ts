@@ -1,7 +1,8 @@
 /**
  * nodeland run: the order of things.
  *   1. Preflight, topology, plan. Errors here have touched nothing.
- *   2. The object is loaded and its memory laid out; workers map it, warm up and register. Nothing is scheduled yet.
+ *   2. Workers start and warm up, while the object is loaded and its memory laid out; then they map it and register. Nothing
+ *      is scheduled yet.
  *   3. Memory is locked; attach; workers go.
  *   4. Until a signal, the duration's end or the kernel's exit: heartbeat, statistics.
  *   5. Workers are told to stop, then detach (a parked worker is then the kernel's own to run), then workers end.
@@ -95,6 +96,12 @@ export async function runScheduler(config: RunConfig): Promise<number> {
   }
 }
 
+interface Watches {
+  readonly domains: DomainWatch;
+  readonly hotplug: HotplugWatch;
+  readonly balancer: Balancer;
+}
+
 /** Run is one run's parts, for the time between load and close. */
 class Run {
   private readonly link: SchedulerLink;
@@ -102,9 +109,9 @@ class Run {
   readonly workers: readonly DomainWorker[];
   readonly recordings: Recordings;
   private readonly faults = new FaultWatch();
-  private readonly watch: DomainWatch;
-  private readonly hotplug: HotplugWatch;
-  private readonly balancer: Balancer;
+  private readonly capacities: Float64Array;
+  /** What looks at the memory, once it is laid out. */
+  private watches: Watches | undefined;
   private readonly restores: (() => void)[] = [];
   private heartbeat: NodeJS.Timeout | undefined;
   private balance: NodeJS.Timeout | undefined;
@@ -113,6 +120,7 @@ class Run {
   /** Resolves with why the run ends. */
   private readonly stopped = new Promise<string>((resolve) => (this.resolveStop = resolve));
   private gone: Promise<void> | undefined;
+  private loading: Promise<void> | undefined;
 
   constructor(
     private readonly native: NativeAddon,
@@ -125,9 +133,7 @@ class Run {
   ) {
     this.link = SchedulerLink.open(native, plan, config, hotplugSeq);
     this.host = piscinaHost(plan.domains.length);
-    this.hotplug = new HotplugWatch(this.link.arena);
-    this.balancer = new Balancer(this.link.arena, plan.domains, capacitiesOf(topology, plan));
-    this.watch = new DomainWatch(this.link.arena, plan.domains, log);
+    this.capacities = capacitiesOf(topology, plan);
     const { session } = this.link;
     this.recordings = new Recordings(recordSource(native, session, plan.domains.length), (startNs) => {
       const policyNames = this.workers.map((worker) => worker.runs().chosen.definition.name);
@@ -181,7 +187,7 @@ class Run {
     }
     // What it marks while workers start would fault when they first touch it in their work.
     const allowNumaBalancing = this.switchOff('kernel.numa_balancing');
-    await Promise.all(this.workers.map((worker) => worker.start()));
+    await Promise.all([this.load(), ...this.workers.map((worker) => worker.start())]);
     if (!this.switchOff('vm.compact_unevictable_allowed')) {
       log.warn('vm.compact_unevictable_allowed cannot be set to 0: compaction may move locked pages');
     }
@@ -199,7 +205,7 @@ class Run {
     const names = [...new Set(this.policies.map(({ definition }) => definition.name))];
     if (config.balanceMs > 0 && this.plan.domains.length > 1) {
       this.balance = setInterval(() => {
-        const moves = this.balancer.beat();
+        const moves = this.watches?.balancer.beat() ?? [];
         if (moves.length > 0) log.debug({ moves }, `balancer: ${moves.length} tasks sent`);
       }, config.balanceMs);
     }
@@ -208,6 +214,19 @@ class Run {
       { policy: names.join(), wait: config.wait, ask: config.ask, startMs: Math.round(this.attachedAt) },
       `attached: ${config.partial ? 'SCHED_EXT tasks are' : 'every ordinary task is'} scheduled by policy ${names.join(', ')}`,
     );
+  }
+
+  /** Beside the workers' warm-up. */
+  private async load(): Promise<void> {
+    const { link, plan, config, log } = this;
+    this.loading = link.load(plan, config);
+    await this.loading;
+    this.watches = {
+      domains: new DomainWatch(link.arena, plan.domains, log),
+      hotplug: new HotplugWatch(link.arena),
+      balancer: new Balancer(link.arena, plan.domains, this.capacities),
+    };
+    for (const worker of this.workers) worker.map();
   }
 
   async untilStopped(): Promise<number> {
@@ -238,7 +257,7 @@ class Run {
     for (const { domain, counters, worker } of report.snapshot.domains) {
       log.debug({ domain, counters, worker }, `counters of domain ${domain}`);
     }
-    log.debug(this.balancer.counts, 'balancer');
+    log.debug(this.watches?.balancer.counts, 'balancer');
     process.stdout.write(summaryTable(this.plan, report));
     return this.exitCode(this.link.exitInfo());
   }
@@ -249,6 +268,7 @@ class Run {
       await this.recordings.close();
     } finally {
       await this.host.close();
+      await this.loading?.catch(() => undefined);
       for (const restore of this.restores.splice(0)) restore();
       this.link.close();
     }
@@ -298,16 +318,17 @@ class Run {
   private beat(): void {
     this.link.beat();
     if (this.link.exited()) this.resolveStop('kernel');
-    this.watch.beat(performance.now());
+    this.watches?.domains.beat(performance.now());
     for (const worker of this.workers) worker.beat(this.config.heartbeatMs);
     this.followHotplug();
   }
 
   /** A worker whose CPU went offline was put anywhere by the kernel. */
   private followHotplug(): void {
-    const { hotplug, log } = this;
-    const changed = hotplug.changes();
-    if (changed === undefined) return;
+    const { log, watches } = this;
+    const changed = watches?.hotplug.changes();
+    if (watches === undefined || changed === undefined) return;
+    const { hotplug } = watches;
     const text = changed.map((cpu) => `CPU ${cpu} ${hotplug.isOnline(cpu) ? 'came online' : 'went offline'}`);
     log.warn({ cpus: changed }, text.join(', '));
     for (const worker of this.workers) worker.place((cpu) => hotplug.isOnline(cpu));

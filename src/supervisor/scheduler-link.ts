@@ -23,25 +23,22 @@ const OPS_FLAGS = [
   '?SCX_OPS_BUILTIN_IDLE_PER_NODE',
 ];
 
-/** SchedulerLink holds one loaded object. Not for sharing between threads; workers reach it by its session number. */
+/** SchedulerLink holds one object. Not for sharing between threads; workers reach it by its session number. */
 export class SchedulerLink {
+  private memory: Arena | undefined;
   private attached = false;
 
   private constructor(
     private readonly native: NativeAddon,
     readonly session: SessionId,
-    readonly arena: Arena,
-    /** Bytes of the arena in use: what workers map. */
-    readonly byteLength: number,
   ) {}
 
   /**
-   * open loads the object and lays its memory out by the plan. Nothing is scheduled yet.
+   * open reads the object; the kernel is not touched yet.
    *
    * @param hotplugSeq - the kernel's count of CPUs come and gone when the plan was made; attach is refused when it moved
    *
-   * @throws UserError 77 when the kernel refuses for lack of privilege, 1 when the object is missing or not the one
-   *   this TypeScript was built for.
+   * @throws UserError 1 when the object is missing or not the one this TypeScript was built for.
    */
   static open(native: NativeAddon, plan: DomainPlan, config: RunConfig, hotplugSeq: bigint): SchedulerLink {
     checkLayout();
@@ -51,16 +48,35 @@ export class SchedulerLink {
       arenaBytes: arenaBytes(plan, config),
       ops: { map: 'nodeland', flags, hotplugSeq },
     });
+    return new SchedulerLink(native, session);
+  }
+
+  /**
+   * load passes the programs through the verifier, beside what this thread does meanwhile, and lays the memory out by the plan.
+   * Nothing is scheduled yet.
+   *
+   * @throws UserError 77 when the kernel refuses for lack of privilege
+   */
+  async load(plan: DomainPlan, config: RunConfig): Promise<void> {
+    const { native, session } = this;
     try {
-      native.loadSession(session);
+      await native.loadSessionAsync(session);
       if (config.wait === 'poll') for (const { id } of plan.domains) native.createDoorbell(session, id);
       const byteLength = layOut(native, session, plan, config);
-      const arena = openArena(native.sessionMemory(session, byteLength));
-      return new SchedulerLink(native, session, arena, byteLength);
+      this.memory = openArena(native.sessionMemory(session, byteLength));
     } catch (error) {
-      native.closeSession(session);
       throw asUserError(error);
     }
+  }
+
+  /** The shared memory, once `load` is through. */
+  get arena(): Arena {
+    if (this.memory === undefined) throw new Error('the object is not loaded');
+    return this.memory;
+  }
+
+  get isLoaded(): boolean {
+    return this.memory !== undefined;
   }
 
   /** attach makes this the machine's scheduler. @throws UserError when the kernel refuses. */

@@ -16,14 +16,12 @@ export interface PolicyOrder {
 
 /** WorkerTask is the one task of a worker's life. */
 export interface WorkerTask extends PolicyOrder {
-  /** The loaded object, by its number in the addon's table. */
+  /** The object, by its number in the addon's table; loaded when the control words say so. */
   readonly session: SessionId;
   readonly domain: number;
   readonly threadName: string;
   /** The CPU the worker is pinned to. */
   readonly cpu: number;
-  /** Bytes of the arena to map. */
-  readonly memoryBytes: number;
   readonly wait: WaitMode;
   readonly ask: AskMode;
   readonly sliceUs: number;

@@ -3,9 +3,9 @@ import type { NativeAddon, SessionId } from '../kernel/native-addon.js';
 import { native } from '../kernel/native.js';
 import { importPolicy } from '../policy/import.js';
 import type { PolicyDefinition } from '../policy/policy.js';
-import { openArena, touchPages } from '../shm/arena.js';
-import { WORKER_ARGS, WORKER_STATE } from '../shm/layout.generated.js';
-import { waitForCommand } from './control.js';
+import { arenaSizeBytes, openArena, touchPages } from '../shm/arena.js';
+import { HEADER, WORKER_ARGS, WORKER_STATE } from '../shm/layout.generated.js';
+import { waitForCommand, waitForMemory } from './control.js';
 import { DomainLoop } from './domain-loop.js';
 import type { WorkerMessage, WorkerResult, WorkerTask } from './messages.js';
 import { policyError, runDomain, type StopReason } from './run.js';
@@ -21,11 +21,12 @@ const WARM_UP_CALLS = 10_000;
 /**
  * runWorker runs one domain on this thread:
  *   1. Names and pins the thread, so that everything below touches memory from its own node.
- *   2. Maps the memory, loads the policy and warms the hot path up.
- *   3. Registers the thread with the kernel side, says `ready`, and blocks until GO or STOP.
- *   4. Runs the loop; nothing allocates or waits for another thread from here on, except to take another policy
+ *   2. Loads the policy and warms the hot path up.
+ *   3. Blocks until the shared memory is there, and maps it.
+ *   4. Registers the thread with the kernel side, says `ready`, and blocks until GO or STOP.
+ *   5. Runs the loop; nothing allocates or waits for another thread from here on, except to take another policy
  *      (swap.ts).
- *   5. Takes the registration back, says `stopped`, and returns the same.
+ *   6. Takes the registration back, says `stopped`, and returns the same.
  *
  * A policy that fails is a result, not an exception.
  *
@@ -50,15 +51,6 @@ async function runLoaded(
 ): Promise<WorkerResult> {
   const failure = warmUp({ ...task, policy });
   if (failure !== undefined) return { reason: failure };
-  const arena = openArena(addon.sessionMemory(task.session, task.memoryBytes));
-  touchPages(arena);
-  let loop: DomainLoop;
-  try {
-    loop = new DomainLoop(arena, { ...task, policy });
-  } catch (error) {
-    return { reason: policyError(policy.name, error) };
-  }
-  const control = new Int32Array(task.control);
   const port = makeWaitPort(
     () => {
       addon.yieldThread();
@@ -69,6 +61,16 @@ async function runLoaded(
   );
   for (let call = 0; call < WARM_UP_CALLS; call++) {
     port.yieldThread();
+  }
+  const control = new Int32Array(task.control);
+  if (!waitForMemory(control)) return { reason: { kind: 'requested' } };
+  const arena = openArena(mapMemory(addon, task.session));
+  touchPages(arena);
+  let loop: DomainLoop;
+  try {
+    loop = new DomainLoop(arena, { ...task, policy });
+  } catch (error) {
+    return { reason: policyError(policy.name, error) };
   }
   // What warm-up left would be collected seconds after attach, which can take longer than the domain's patience.
   globalThis.gc?.();
@@ -113,6 +115,11 @@ function register(addon: NativeAddon, session: SessionId, domain: number, regist
     throw new Error(`domain ${domain}: the kernel side refused its worker's registration (${result})`);
   }
   return args[WORKER_ARGS.word.tid];
+}
+
+/** mapMemory gives this thread its own buffer over as much of the arena as is in use. */
+function mapMemory(addon: NativeAddon, session: SessionId): ArrayBuffer {
+  return addon.sessionMemory(session, arenaSizeBytes(addon.sessionMemory(session, HEADER.bytes)));
 }
 
 function post(task: WorkerTask, message: WorkerMessage): void {

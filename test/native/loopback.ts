@@ -22,7 +22,7 @@ import {
 } from '../../src/shm/layout.generated.js';
 import { arenaBytes, layOut } from '../../src/supervisor/memory.js';
 import { readTopology } from '../../src/topology/read.js';
-import { commandGo, commandStop, createControl } from '../../src/worker/control.js';
+import { commandGo, commandMap, commandStop, createControl } from '../../src/worker/control.js';
 import type { WorkerTask } from '../../src/worker/messages.js';
 import { fixture, whyNoBpf } from './bpf-objects.js';
 
@@ -69,6 +69,7 @@ export class LoopbackWorker {
 
   static async start(task: Omit<WorkerTask, 'port' | 'control'>): Promise<LoopbackWorker> {
     const control = createControl();
+    commandMap(control);
     const { port1, port2 } = new MessageChannel();
     const workerData: WorkerTask = { ...task, control: control.buffer, port: port2 };
     const thread = new Worker(fixture('domain-worker.mjs'), { workerData, transferList: [port2] });
@@ -96,7 +97,6 @@ export class Loopback {
   readonly plan: DomainPlan;
   readonly session: SessionId;
   readonly arena: Arena;
-  private readonly byteLength: number;
   private readonly workers: LoopbackWorker[] = [];
 
   constructor(spec: string) {
@@ -104,8 +104,8 @@ export class Loopback {
     this.plan = planDomains(readTopology(), spec);
     this.session = addon.openSession({ objectPath: LOOPBACK_OBJECT, arenaBytes: arenaBytes(this.plan, loadConfig()) });
     addon.loadSession(this.session);
-    this.byteLength = layOut(addon, this.session, this.plan, loadConfig());
-    this.arena = openArena(addon.sessionMemory(this.session, this.byteLength));
+    const byteLength = layOut(addon, this.session, this.plan, loadConfig());
+    this.arena = openArena(addon.sessionMemory(this.session, byteLength));
   }
 
   /** startWorker resolves when the domain's worker takes tasks. `close` stops it. */
@@ -122,7 +122,6 @@ export class Loopback {
       domain,
       threadName: `nl-test${domain}`,
       cpu: this.plan.domains[domain].workerCpu,
-      memoryBytes: this.byteLength,
       policy,
       options: checkedOptions(policy),
       wait: 'park',

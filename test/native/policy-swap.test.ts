@@ -10,7 +10,7 @@ import type * as loadTypes from '../../src/policy/load.js';
 import { stateBytes } from '../../src/policy/state.js';
 import { WORKER_STAT } from '../../src/shm/layout.generated.js';
 import type * as hostTypes from '../../src/supervisor/worker-host.js';
-import { commandGo, commandStop, commandSwap, createControl } from '../../src/worker/control.js';
+import { commandGo, commandMap, commandStop, commandSwap, createControl } from '../../src/worker/control.js';
 import type { PolicyOrder, SwapAnswer } from '../../src/worker/messages.js';
 import { checkedOptions, Loopback, sumOf, whyNoLoopback } from './loopback.js';
 
@@ -36,6 +36,7 @@ beforeEach(async (context) => {
   loopback = new Loopback('one');
   loopback.prepare(tasks);
   control = createControl();
+  commandMap(control);
   worker = host.start({ ...loopback.workerTask(0, 'vtime'), control: control.buffer });
   worker.ended.catch(() => undefined);
   await worker.ready;
@@ -191,6 +192,7 @@ test('a policy that never gets done with being loaded can be ended, and the next
   worker.kill();
   await expect(answered).rejects.toThrow('the worker ended');
   control = createControl();
+  commandMap(control);
   worker = host.start({ ...loopback.workerTask(0, 'fifo'), control: control.buffer });
   await worker.ready;
   commandGo(control);

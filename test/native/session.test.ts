@@ -140,6 +140,33 @@ describe('loading', () => {
     expect(refused(() => native().loadSession(session)).code).toBe('EALREADY');
   });
 
+  test('beside this thread is refused as it would be on it', async () => {
+    const addon = native();
+    const later = (session: SessionId): Promise<unknown> =>
+      addon.loadSessionAsync(session).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    const session = open(probe);
+    expect(await later(session)).toBeUndefined();
+    expect(alloc(session)[1]).toBe(41);
+    expect(await later(session)).toMatchObject({ code: 'EALREADY' });
+    const rejected = (await later(open(objects.compile('rejected')))) as NativeError;
+    expect(rejected).toMatchObject({ code: 'EACCES', syscall: 'bpf_object__load' });
+    expect(rejected.log).toContain("invalid mem access 'map_value_or_null'");
+    expect(await later(9999 as SessionId)).toMatchObject({ code: 'EBADF' });
+  });
+
+  test('beside this thread ends before the session closes', async () => {
+    const addon = native();
+    const session = addon.openSession({ objectPath: probe, arenaBytes: 1 << 20 });
+    const loaded = addon.loadSessionAsync(session);
+    addon.closeSession(session);
+    // Whichever of the two was first.
+    expect(await loaded.catch((error: unknown) => (error as NativeError).code)).toBeOneOf([undefined, 'EALREADY']);
+    expect(refused(() => addon.loadSession(session)).code).toBe('EBADF');
+  });
+
   test('sets constants, 64 bits wide where they are', () => {
     const session = open(probe, { constants: { answer: 42n } });
     native().loadSession(session);

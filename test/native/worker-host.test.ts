@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { WORKER_STAT } from '../../src/shm/layout.generated.js';
 import type * as hostTypes from '../../src/supervisor/worker-host.js';
-import { commandGo, commandStop, createControl } from '../../src/worker/control.js';
+import { commandGo, commandMap, commandStop, createControl } from '../../src/worker/control.js';
 import { fixture } from './bpf-objects.js';
 import { Loopback, type Range, whyNoLoopback } from './loopback.js';
 
@@ -41,6 +41,7 @@ interface Started extends hostTypes.HostedWorker {
 
 async function start(policy: string): Promise<Started> {
   const control = createControl();
+  commandMap(control);
   const hosted = host.start({ ...loopback.workerTask(0, policy), control: control.buffer });
   hosted.ended.catch(() => undefined);
   await hosted.ready;

@@ -35,6 +35,7 @@ const plan = planFor(readTopology(), config);
 const record = { before: await held(), attached: 0 };
 for (let cycle = 0; cycle < count; cycle++) {
   const link = SchedulerLink.open(native, plan, config, hotplugSequence());
+  await link.load(plan, config);
   link.beat();
   link.attach();
   if (readFileSync('/sys/kernel/sched_ext/state', 'utf8').trim() === 'enabled') record.attached++;
