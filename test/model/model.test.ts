@@ -63,6 +63,32 @@ const models: readonly Model[] = [
     ],
   },
   {
+    file: 'inbox.pml',
+    standsFor: {
+      'src/handoff/inbox.ts': [
+        'room',
+        'reserve',
+        'put',
+        'commit',
+        'take',
+        'release',
+        'passOver',
+        'constructor',
+      ],
+    },
+    steps: { 'src/handoff/inbox.ts': 7 },
+    holds: ['SIZE=2 RECORDS=3', 'SIZE=2 RECORDS=4 DEATHS=0'],
+    holdsLarge: ['SIZE=4 RECORDS=3', 'SENDERS=3 RECORDS=2'],
+    breaks: [
+      ['NO_CAS', /assertion violated .*word/],
+      ['NO_ROOM', WAITS_FOR_EVER],
+      ['SEQ_FIRST', /assertion violated .*word/],
+      ['FIRST_FIRST', /assertion violated .*sent\[word\]/],
+      ['RELEASE_FIRST', /assertion violated .*word/],
+      ['NO_PASSING', WAITS_FOR_EVER],
+    ],
+  },
+  {
     file: 'task-life.pml',
     standsFor: {
       'bpf/nodeland.bpf.c': [
