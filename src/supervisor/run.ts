@@ -10,7 +10,6 @@
  * Whatever fails from 2 on, 5 and 6 happen.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
 import { Balancer } from '../balance/balancer.js';
 import type { RunConfig } from '../config/config.js';
 import { planFor } from '../config/plan.js';
@@ -52,10 +51,6 @@ const FULL_CAPACITY = 1024;
 /** Workers that loop end at once; what takes longer is not waited for. */
 const STOP_LIMIT_MS = 3_000;
 
-/** For worker isolates, whose heaps are made after this: a young generation that never grows, so that it never faults, and gc().
- *  Flags of the collector's threads may not be changed once the main isolate runs. */
-const WORKER_V8_FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=1', '--expose-gc'];
-
 /**
  * runScheduler schedules this machine until it is told to stop.
  *
@@ -81,7 +76,6 @@ export async function runScheduler(config: RunConfig): Promise<number> {
     const policies = await choosePolicies(loader, config, plan.domains.length);
     let served: Served | undefined;
     control = await openControl(config.socket, () => served, loader, log);
-    for (const flag of WORKER_V8_FLAGS) setFlagsFromString(flag);
     const run = new Run(loadNative(), topology, plan, policies, config, log, hotplugSeq);
     try {
       await run.begin();

@@ -28,7 +28,7 @@ const REHEARSAL_MS = 3;
 const REHEARSAL_TURNS = 16;
 /** Compiled code allocates nothing over half a round; looking at the heap does a little. */
 const HOT_BYTES = 2048;
-/** A multiple of both halves' largest size (supervisor/run.ts sets it). */
+/** A multiple of both halves' largest size (supervisor/worker-host.ts sets it). */
 const YOUNG_GENERATION_BYTES = 16 * 2 ** 20;
 const SLOTS = 256;
 /** Half the rounds begin just before the positions wrap, so that compiled code knows both sides of 2^31 and 2^32. */

@@ -5,6 +5,7 @@ import { importPolicy } from '../policy/import.js';
 import type { PolicyDefinition } from '../policy/policy.js';
 import { arenaSizeBytes, openArena, touchPages } from '../shm/arena.js';
 import { HEADER, WORKER_ARGS, WORKER_STATE } from '../shm/layout.generated.js';
+import { collect } from './compiler.js';
 import { waitForCommand, waitForMemory } from './control.js';
 import { DomainLoop } from './domain-loop.js';
 import type { WorkerMessage, WorkerResult, WorkerTask } from './messages.js';
@@ -73,7 +74,7 @@ async function runLoaded(
     return { reason: policyError(policy.name, error) };
   }
   // What warm-up left would be collected seconds after attach, which can take longer than the domain's patience.
-  globalThis.gc?.();
+  collect();
   const tid = register(addon, task.session, task.domain, true);
   let reason: StopReason = { kind: 'requested' };
   try {
