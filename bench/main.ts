@@ -15,6 +15,7 @@ import { restBenchCommand } from './rest.js';
 import { sandboxBenchCommand } from './sandbox.js';
 import { scaleCommand } from './scale.js';
 import { sharingBenchCommand } from './sharing.js';
+import { startBenchCommand } from './start.js';
 import { transportCommand } from './transport.js';
 
 const program = new Command('bench')
@@ -27,6 +28,7 @@ const program = new Command('bench')
   .addCommand(sharingBenchCommand())
   .addCommand(criticalBenchCommand())
   .addCommand(restBenchCommand())
+  .addCommand(startBenchCommand())
   .addCommand(profileCommand())
   .addCommand(scaleCommand())
   .addCommand(reportCommand())

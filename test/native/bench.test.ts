@@ -85,4 +85,24 @@ describe('npm run bench', () => {
     expect(figures).toMatchObject([{ policy: 'rr', depth: 10, n: 1 }]);
     expect(figures[0].medianNs).toBeGreaterThan(1);
   });
+
+  test('starts up to the attachment, and says what is not part of it', (context) => {
+    const missing = existsSync(main) ? whyNoBpf() : 'the benchmarks are not built';
+    if (missing !== undefined) context.skip(missing);
+    const { stdout, stderr, status } = bench('start', '--rounds', '2', '--results', results);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^nodeland run to the attachment +\d+ .*ms$/m);
+    expect(stdout).toContain('the attachment itself is not part of it');
+    const kept = readResults(results).find(({ benchmark }) => benchmark === 'start');
+    const [start, node] = kept?.figures ?? [];
+    expect([start.n, node.n]).toEqual([2, 2]);
+    expect(start.min).toBeGreaterThan(node.min);
+  });
+
+  test('tells a start that cannot be from one that was measured', () => {
+    const { stdout, stderr, status } = bench('start', '--domains', 'bogus', '--results', results);
+    expect([stdout, status]).toEqual(['', 1]);
+    expect(stderr).toContain('--domains: expected');
+  });
 });
