@@ -63,6 +63,8 @@ async function runLoaded(
   for (let call = 0; call < WARM_UP_CALLS; call++) {
     port.yieldThread();
   }
+  // What warm-up left would be collected seconds after attach, which can take longer than the domain's patience.
+  collect();
   const control = new Int32Array(task.control);
   if (!waitForMemory(control)) return { reason: { kind: 'requested' } };
   const arena = openArena(mapMemory(addon, task.session));
@@ -73,8 +75,6 @@ async function runLoaded(
   } catch (error) {
     return { reason: policyError(policy.name, error) };
   }
-  // What warm-up left would be collected seconds after attach, which can take longer than the domain's patience.
-  collect();
   const tid = register(addon, task.session, task.domain, true);
   let reason: StopReason = { kind: 'requested' };
   try {
