@@ -9,9 +9,9 @@ import { collect } from './compiler.js';
 import { waitForCommand, waitForMemory } from './control.js';
 import { DomainLoop } from './domain-loop.js';
 import type { WorkerMessage, WorkerResult, WorkerTask } from './messages.js';
-import { policyError, runDomain, type StopReason } from './run.js';
+import { policyError, runDomain, type RunOptions, type StopReason } from './run.js';
 import { swapPolicy } from './swap.js';
-import { makeWaitPort, type WaitPort } from './wait-port.js';
+import { makeWaitPort } from './wait-port.js';
 import { warmUp } from './warm-up.js';
 
 /** A blocked worker looks up this often, for its progress word's sake. */
@@ -63,8 +63,6 @@ async function runLoaded(
   for (let call = 0; call < WARM_UP_CALLS; call++) {
     port.yieldThread();
   }
-  // What warm-up left would be collected seconds after attach, which can take longer than the domain's patience.
-  collect();
   const control = new Int32Array(task.control);
   if (!waitForMemory(control)) return { reason: { kind: 'requested' } };
   const arena = openArena(mapMemory(addon, task.session));
@@ -75,11 +73,15 @@ async function runLoaded(
   } catch (error) {
     return { reason: policyError(policy.name, error) };
   }
+  const options: RunOptions = { loop, control, wait: task.wait, port, policyName: policy.name };
+  // What warm-up left would be collected seconds after attach, which can take longer than the domain's patience. Not before
+  // there is a loop: compiled code holds the shapes of its objects weakly, and goes with the last of them.
+  collect();
   const tid = register(addon, task.session, task.domain, true);
   let reason: StopReason = { kind: 'requested' };
   try {
     post(task, { kind: 'ready', domain: task.domain, tid });
-    if (waitForCommand(control)) reason = await runPolicies(task, loop, port, policy.name);
+    if (waitForCommand(control)) reason = await runPolicies(task, options);
   } finally {
     register(addon, task.session, task.domain, false);
   }
@@ -87,22 +89,17 @@ async function runLoaded(
 }
 
 /** Runs the loop, and whenever another policy is ordered, with that one. */
-async function runPolicies(
-  task: WorkerTask,
-  loop: DomainLoop,
-  port: WaitPort,
-  first: string,
-): Promise<StopReason> {
-  const control = new Int32Array(task.control);
-  for (let policyName = first; ;) {
-    const reason = runDomain({ loop, control, wait: task.wait, port, policyName });
+async function runPolicies(task: WorkerTask, first: RunOptions): Promise<StopReason> {
+  const { loop } = first;
+  for (let options = first; ;) {
+    const reason = runDomain(options);
     if (reason.kind !== 'swap') return reason;
-    const next = await swapPolicy(task, loop, policyName);
+    const next = await swapPolicy(task, loop, options.policyName);
     if (typeof next !== 'string') {
       loop.status.state(WORKER_STATE.STOPPING);
       return next;
     }
-    policyName = next;
+    options = { ...options, policyName: next };
   }
 }
 

@@ -1,5 +1,10 @@
 /** The real pool with real workers, whose policies end badly: the thread goes, the process and its other threads stay. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { WORKER_STAT } from '../../src/shm/layout.generated.js';
@@ -10,6 +15,7 @@ import { Loopback, type Range, whyNoLoopback } from './loopback.js';
 
 // As it is built: its workers' entry point is JavaScript.
 const hostModule = new URL('../../dist/src/supervisor/worker-host.js', import.meta.url).href;
+const startModule = new URL('../../dist/bench/start-child.js', import.meta.url);
 const tasks = { domain: 0, firstSlot: 0, nrSlots: 64 };
 const sickPolicy = fixture('sick-policy.mjs');
 /** The one task that makes the sick policy leak, exit or loop. */
@@ -81,4 +87,23 @@ test('a policy that loops for ever is ended by kill, and the next worker decides
   worker.kill();
   await expect(worker.ended).rejects.toThrow('aborted');
   await expectNextWorkerDecides();
+});
+
+test('the collection before attach leaves what warm-up compiled', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nodeland-start-'));
+  const { stdout, status } = spawnSync(
+    process.execPath,
+    [
+      ...['--trace-deopt', '--trace-deopt-verbose', fileURLToPath(startModule)],
+      ...['run', '--duration', '0.1', '--socket', join(folder, 'socket')],
+    ],
+    { encoding: 'utf8', maxBuffer: 2 ** 26 },
+  );
+  rmSync(folder, { recursive: true });
+  expect(status).toBe(0);
+  const dropped = [...stdout.matchAll(/SharedFunctionInfo (\w+)>.*weak objects/g)].map(([, name]) => name);
+  // The synthetic tasks' feed is gone, and its code with it, which shows that V8 tells.
+  expect(dropped).toContain('drain');
+  const deciding = ['runLoop', 'parkTurn', 'batch', 'begin', 'decide', 'enqueue', 'dispatch', 'ready', 'publish'];
+  expect(dropped.filter((name) => deciding.includes(name))).toEqual([]);
 });
