@@ -14,8 +14,8 @@ import { makeWaitPort, type WaitPort } from './wait-port.js';
  * Yields per round. What is done once per turn must get hot as well, not only what is done per task; a spinning worker
  * takes many turns between two yields.
  */
-const YIELDS_PER_ROUND: Record<WaitMode, number> = { park: 6000, poll: 6000, spin: 400 };
-/** Each of the two ports with positions on both sides of the wrap. */
+const YIELDS_PER_ROUND: Record<WaitMode, number> = { park: 3000, poll: 3000, spin: 400 };
+/** Each of the two ports with positions on both sides of the wrap, what is new first. */
 const ROUNDS_MIN = 4;
 /** In an emulated machine the compiler's thread may need seconds. */
 const ROUNDS_MAX = 80;
@@ -29,9 +29,9 @@ const REHEARSAL_TURNS = 16;
 /** Compiled code allocates nothing over half a round; looking at the heap does a little. */
 const HOT_BYTES = 2048;
 /** A multiple of both halves' largest size (supervisor/worker-host.ts sets it). */
-const YOUNG_GENERATION_BYTES = 16 * 2 ** 20;
+const YOUNG_GENERATION_BYTES = 4 * 2 ** 20;
 const SLOTS = 256;
-/** Half the rounds begin just before the positions wrap, so that compiled code knows both sides of 2^31 and 2^32. */
+/** The first rounds begin just before the positions wrap, so that compiled code knows both sides of 2^31 and 2^32. */
 const BEFORE_WRAP = 2 ** 32 - 1000;
 
 export interface WarmUpOptions extends DomainSettings {
@@ -52,7 +52,7 @@ export function warmUp(options: WarmUpOptions): StopReason | undefined {
     const { reason, grownBytes } = warmUpRound(options, round);
     if (reason.kind === 'policy-error') return reason;
     hot = grownBytes < HOT_BYTES ? hot + 1 : 0;
-    Atomics.wait(pause, 0, 0, Math.min(PAUSE_MS * (round + 1), PAUSE_MAX_MS));
+    if (hot === 0) Atomics.wait(pause, 0, 0, Math.min(PAUSE_MS * (round + 1), PAUSE_MAX_MS));
   }
   return undefined;
 }
@@ -92,7 +92,7 @@ interface Round {
 }
 
 function warmUpRound(options: WarmUpOptions, round: number): Round {
-  const feed = new SimFeed(SLOTS, (round & 1) === 0 ? 0 : BEFORE_WRAP);
+  const feed = new SimFeed(SLOTS, (round & 2) === 0 ? BEFORE_WRAP : 0);
   const control = createControl();
   let turns = 0;
   let heapAtHalf = 0;
@@ -113,7 +113,7 @@ function warmUpRound(options: WarmUpOptions, round: number): Round {
   const again = (): void => {
     turn();
   };
-  const port = (round & 2) === 0 ? makeWaitPort(turn) : makeWaitPort(again, again);
+  const port = (round & 1) === 0 ? makeWaitPort(turn) : makeWaitPort(again, again);
   const reason = runOnFeed(options, feed, control, port);
   return { reason, grownBytes: heapAtEnd < heapAtHalf ? NaN : heapAtEnd - heapAtHalf };
 }
