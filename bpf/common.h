@@ -202,36 +202,41 @@ static __always_inline void count(__u32 d, enum nl_counter what)
 		__sync_fetch_and_add(&domain_of(domain_state(d))->counters[what], 1);
 }
 
+/*
+ * A count that begins here is no constant to the verifier: from one, it follows a loop over something else round by
+ * round, up to the limit that the count is compared with.
+ */
+__u32 unknown_zero;
+
+/*
+ * The highest set bit's number, 0 to 63; v is not 0. Without a branch, for each doubles what the verifier has to look
+ * at. The bits below it are set, and the sum multiplied by a de Bruijn sequence (Leiserson, Prokop and Randall, 1998).
+ */
+static __always_inline __u32 highest_bit(__u64 v)
+{
+	static const __u8 number[64] = {
+		0,  24, 1,  25, 43, 19, 2,  40, 26, 44, 29, 20, 11, 49, 3,  61, 41, 27, 47, 45, 54, 56,
+		30, 21, 37, 58, 12, 15, 50, 32, 4,  62, 23, 42, 18, 39, 28, 10, 48, 60, 46, 53, 55, 36,
+		57, 14, 31, 22, 17, 38, 9,  59, 52, 35, 13, 16, 8,  51, 34, 7,	33, 6,	5,  63,
+	};
+
+	v |= v >> 1;
+	v |= v >> 2;
+	v |= v >> 4;
+	v |= v >> 8;
+	v |= v >> 16;
+	v |= v >> 32;
+	return number[v * 0x03f37184bd914eadULL >> 58];
+}
+
 /* Log-linear bucket of a duration: 2^NL_HIST_SUB_BITS buckets per power of two. */
 static __always_inline __u32 hist_bucket(__u64 ns)
 {
-	__u32 exp = 0;
-	__u64 v = ns;
+	__u32 exp;
 
-	if (v < (1 << NL_HIST_SUB_BITS))
-		return v;
-	if (v >> 32) {
-		v >>= 32;
-		exp += 32;
-	}
-	if (v >> 16) {
-		v >>= 16;
-		exp += 16;
-	}
-	if (v >> 8) {
-		v >>= 8;
-		exp += 8;
-	}
-	if (v >> 4) {
-		v >>= 4;
-		exp += 4;
-	}
-	if (v >> 2) {
-		v >>= 2;
-		exp += 2;
-	}
-	if (v >> 1)
-		exp += 1;
+	if (ns < (1 << NL_HIST_SUB_BITS))
+		return ns;
+	exp = highest_bit(ns);
 	exp = ((exp - NL_HIST_SUB_BITS + 1) << NL_HIST_SUB_BITS) |
 	      ((ns >> (exp - NL_HIST_SUB_BITS)) & ((1 << NL_HIST_SUB_BITS) - 1));
 	return exp < NL_HIST_BUCKETS ? exp : NL_HIST_BUCKETS - 1;

@@ -145,8 +145,8 @@ __noinline int decision_apply(const struct nl_decision *dec, u32 d, u64 t)
 	hist_add(NL_HIST_ASK, t - tc->enqueued);
 	if (cpu != NL_CPU_ANY)
 		kick(cpu, dec->flags & NL_DECISION_PREEMPT ? KICK_PREEMPT : KICK_IDLE);
-	else if (!kick_idle(ds, p, start) && (dec->flags & NL_DECISION_PREEMPT))
-		kick_later(ds, d, p, start, key, t);
+	else if (!kick_idle(p, d, start) && (dec->flags & NL_DECISION_PREEMPT))
+		kick_later(p, d, start, key, t);
 out:
 	bpf_task_release(p);
 	return 0;

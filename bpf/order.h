@@ -71,30 +71,37 @@ static __always_inline void give_slice(struct task *tc, u64 key, u64 slice)
 	tc->slice_used = 0;
 }
 
-/* kick_idle: wakes one idle CPU of the domain where p may run; false when there is none. */
-static __always_inline bool kick_idle(struct domain_state *ds, struct task_struct *p, s32 start)
+/* The kicks are functions of their own: inlined, the verifier looked at each in every state of its callers. */
+__noinline int kick_first_idle(struct task_struct *p __arg_trusted, u32 d, s32 start)
 {
-	u32 i, cpu = start, n = ds->nr_cpus;
+	u32 i, cpu = start, n = domain_state(d)->nr_cpus;
 
-	if (!READ_ONCE(domain_of(ds)->nr_idle))
-		return false;
+	use_arena();
 	bpf_for(i, 0, n) {
 		if (cpu_state(cpu)->idle && bpf_cpumask_test_cpu(cpu, p->cpus_ptr) &&
 		    scx_bpf_test_and_clear_cpu_idle(cpu)) {
 			kick(cpu, KICK_IDLE);
-			return true;
+			return 1;
 		}
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
 	}
-	return false;
+	return 0;
+}
+
+/* kick_idle: wakes one idle CPU of the domain where p may run; false when there is none. */
+static __always_inline bool kick_idle(struct task_struct *p, u32 d, s32 start)
+{
+	return READ_ONCE(domain_of(domain_state(d))->nr_idle) && kick_first_idle(p, d, start);
 }
 
 /* kick_later: preempts the latest deadline among the domain's CPUs if it is later than key. */
-static __always_inline void kick_later(struct domain_state *ds, u32 d, struct task_struct *p, s32 start, u64 key, u64 t)
+__noinline int kick_later(struct task_struct *p __arg_trusted, u32 d, s32 start, u64 key, u64 t)
 {
+	struct domain_state *ds = domain_state(d);
 	u32 i, cpu = start, victim = NL_NO_SLOT, n = ds->nr_cpus < PREEMPT_SCAN ? ds->nr_cpus : PREEMPT_SCAN;
 	u64 latest = key;
 
+	use_arena();
 	bpf_for(i, 0, n) {
 		struct nl_cpu __arena *c = cpu_state(cpu);
 
@@ -110,10 +117,11 @@ static __always_inline void kick_later(struct domain_state *ds, u32 d, struct ta
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
 	}
 	if (victim == NL_NO_SLOT)
-		return;
+		return 0;
 	cpu_state(victim)->kicked_ns = t;
 	count(d, NL_CNT_PREEMPTIONS);
 	kick(victim, KICK_PREEMPT);
+	return 1;
 }
 
 /* queue_domain: p waits for any CPU of domain d. */

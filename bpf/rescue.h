@@ -77,8 +77,8 @@ __noinline int rescue_task(u32 slot, u64 wait, u32 d, u64 t)
 			scx_bpf_dispatch_cancel();
 		} else {
 			count(d, NL_CNT_RESCUED);
-			if (!kick_idle(ds, p, cpu) && tc->woken)
-				kick_later(ds, d, p, cpu, key, t);
+			if (!kick_idle(p, d, cpu) && tc->woken)
+				kick_later(p, d, cpu, key, t);
 		}
 	}
 	bpf_task_release(p);

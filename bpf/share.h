@@ -187,7 +187,7 @@ __noinline int pull_batch(u32 from, u32 d, s32 cpu, u32 n)
 {
 	u64 shift = domain_of(domain_state(d))->clock_ns - domain_of(domain_state(from))->clock_ns;
 	struct task_struct *p;
-	u32 looked = 0, moved = 0;
+	u32 looked = unknown_zero, moved = unknown_zero;
 
 	use_arena();
 	bpf_for_each(scx_dsq, p, DSQ_DOMAIN(from), 0) {

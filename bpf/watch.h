@@ -102,7 +102,7 @@ static __always_inline void watch_worker(u32 d, struct domain_state *ds, struct 
 __noinline int unstrand(u32 d, u32 cpu)
 {
 	struct task_struct *p;
-	u32 looked = 0, moved = 0;
+	u32 looked = unknown_zero, moved = 0;
 
 	bpf_rcu_read_lock();
 	bpf_for_each(scx_dsq, p, DSQ_CPU(cpu), 0) {
