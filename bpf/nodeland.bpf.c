@@ -254,8 +254,8 @@ static __always_inline void enqueue_kernel(struct task_struct *p, struct task *t
 
 	count(d, why);
 	queue_domain(p, tc, d, key, default_slice_ns);
-	if (!kick_idle(p, d, cpu) && tc->woken && !tc->sync_wake)
-		kick_later(p, d, cpu, key, t);
+	if (!call_kick_idle(p, d, cpu) && tc->woken && !tc->sync_wake)
+		call_kick_later(p, d, cpu, key, t);
 }
 
 /*
@@ -299,7 +299,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	if (!tc) {
 		count(d, NL_CNT_NO_SLOT);
 		dsq_insert_vtime(p, DSQ_DOMAIN(d), default_slice_ns, clock);
-		kick_idle(p, d, cpu);
+		call_kick_idle(p, d, cpu);
 		return;
 	}
 	left_queue(tc);
@@ -362,8 +362,8 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		task_bound_lag(tc, clock, default_slice_ns);
 		key = wakeup ? clock - default_slice_ns : tc->vtime;
 		queue_domain(p, tc, d, key, default_slice_ns);
-		if (!kick_idle(p, d, cpu) && wakeup)
-			kick_later(p, d, cpu, key, t);
+		if (!call_kick_idle(p, d, cpu) && wakeup)
+			call_kick_later(p, d, cpu, key, t);
 		return;
 	}
 	/*
@@ -409,7 +409,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		/* It waits before all others, and runs under its own deadline. */
 		tc->key = key;
 		tc->begins_turn = begins;
-		kick_idle(p, d, cpu);
+		call_kick_idle(p, d, cpu);
 		return;
 	}
 	if (p->flags & PF_EXITING) {
@@ -433,8 +433,8 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 		}
 		queue_domain(p, tc, d, key, o.slice);
 		/* A waker that is about to sleep leaves its CPU by itself. */
-		if (!kick_idle(p, d, cpu) && (o.flags & NL_ORDER_PREEMPT) && !tc->sync_wake)
-			kick_later(p, d, cpu, key, t);
+		if (!call_kick_idle(p, d, cpu) && (o.flags & NL_ORDER_PREEMPT) && !tc->sync_wake)
+			call_kick_later(p, d, cpu, key, t);
 		return;
 	}
 	if (ds->state != NL_DOMAIN_ACTIVE) {
@@ -443,7 +443,7 @@ void BPF_PROG(nodeland_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	if (!ask(p, tc, d, ds, dom, cpu, enq_flags, wakeup && tc->order_serial)) {
 		queue_domain(p, tc, d, undecided_key(ds, tc), default_slice_ns);
-		kick_idle(p, d, cpu);
+		call_kick_idle(p, d, cpu);
 	}
 }
 

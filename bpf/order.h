@@ -71,37 +71,32 @@ static __always_inline void give_slice(struct task *tc, u64 key, u64 slice)
 	tc->slice_used = 0;
 }
 
-/* The kicks are functions of their own: inlined, the verifier looked at each in every state of its callers. */
-__noinline int kick_first_idle(struct task_struct *p __arg_trusted, u32 d, s32 start)
+/* kick_idle: wakes one idle CPU of the domain where p may run; false when there is none. */
+static __always_inline bool kick_idle(struct task_struct *p, u32 d, s32 start)
 {
-	u32 i, cpu = start, n = domain_state(d)->nr_cpus;
+	struct domain_state *ds = domain_state(d);
+	u32 i, cpu = start, n = ds->nr_cpus;
 
-	use_arena();
+	if (!READ_ONCE(domain_of(ds)->nr_idle))
+		return false;
 	bpf_for(i, 0, n) {
 		if (cpu_state(cpu)->idle && bpf_cpumask_test_cpu(cpu, p->cpus_ptr) &&
 		    scx_bpf_test_and_clear_cpu_idle(cpu)) {
 			kick(cpu, KICK_IDLE);
-			return 1;
+			return true;
 		}
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
 	}
-	return 0;
-}
-
-/* kick_idle: wakes one idle CPU of the domain where p may run; false when there is none. */
-static __always_inline bool kick_idle(struct task_struct *p, u32 d, s32 start)
-{
-	return READ_ONCE(domain_of(domain_state(d))->nr_idle) && kick_first_idle(p, d, start);
+	return false;
 }
 
 /* kick_later: preempts the latest deadline among the domain's CPUs if it is later than key. */
-__noinline int kick_later(struct task_struct *p __arg_trusted, u32 d, s32 start, u64 key, u64 t)
+static __always_inline void kick_later(struct task_struct *p, u32 d, s32 start, u64 key, u64 t)
 {
 	struct domain_state *ds = domain_state(d);
 	u32 i, cpu = start, victim = NL_NO_SLOT, n = ds->nr_cpus < PREEMPT_SCAN ? ds->nr_cpus : PREEMPT_SCAN;
 	u64 latest = key;
 
-	use_arena();
 	bpf_for(i, 0, n) {
 		struct nl_cpu __arena *c = cpu_state(cpu);
 
@@ -117,11 +112,27 @@ __noinline int kick_later(struct task_struct *p __arg_trusted, u32 d, s32 start,
 		cpu = cpu_next[cpu & (NL_MAX_CPUS - 1)];
 	}
 	if (victim == NL_NO_SLOT)
-		return 0;
+		return;
 	cpu_state(victim)->kicked_ns = t;
 	count(d, NL_CNT_PREEMPTIONS);
 	kick(victim, KICK_PREEMPT);
-	return 1;
+}
+
+/*
+ * The same as functions of their own, for enqueue(): inlined there, the verifier looks at them in every state of eight
+ * places. What dispatch() calls has no room on the stack for one more (6.18 counts 512 bytes for all).
+ */
+__noinline int call_kick_idle(struct task_struct *p __arg_trusted, u32 d, s32 start)
+{
+	use_arena();
+	return kick_idle(p, d, start);
+}
+
+__noinline int call_kick_later(struct task_struct *p __arg_trusted, u32 d, s32 start, u64 key, u64 t)
+{
+	use_arena();
+	kick_later(p, d, start, key, t);
+	return 0;
 }
 
 /* queue_domain: p waits for any CPU of domain d. */
