@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <malloc.h>
 #include <utility>
 #include <vector>
 
@@ -82,14 +81,7 @@ public:
   SessionLoad(Napi::Env env, std::shared_ptr<Session> session) : Later(env), session_(std::move(session)) {}
 
 protected:
-  void Do() override {
-    session_->Load();
-#ifdef __GLIBC__
-    // libbpf read the types of the kernel. What it freed would stay with this thread: some 50 MB of the
-    // process.
-    malloc_trim(0);
-#endif
-  }
+  void Do() override { session_->Load(); }
   Napi::Value Result() override { return Env().Undefined(); }
 
 private:

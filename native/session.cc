@@ -6,6 +6,7 @@
 #include <bpf/btf.h>
 #include <cerrno>
 #include <cstring>
+#include <malloc.h>
 #include <utility>
 
 namespace nodeland {
@@ -52,6 +53,18 @@ bpf_map *FindConstants(const bpf_object *object) {
 
 template <std::size_t Length> std::string TextOf(const char (&text)[Length]) {
   return std::string(text, strnlen(text, Length));
+}
+
+constexpr int kKeptBytes = 4 << 20;
+
+// libbpf reads the types of the kernel on whichever thread loads. By default the heap of each thread keeps
+// blocks as large as the largest that was freed: some 50 MB of the process.
+void KeepLittleFreeMemory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, kKeptBytes);
+  mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+  malloc_trim(0);
+#endif
 }
 
 std::string ExplainAttach(int error) {
@@ -141,6 +154,7 @@ void Session::Load() {
   auto loaded = std::make_shared<Loaded>();
   loaded->object = std::move(opened_);
   loaded->arena = arena_;
+  KeepLittleFreeMemory();
   const std::lock_guard publish(loaded_mutex_);
   loaded_ = std::move(loaded);
 }
